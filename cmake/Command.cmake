@@ -1,0 +1,42 @@
+# The command: build/<preset>/meari. The target is called meari_command because meari is the library's.
+meari_sources(command_sources src/command)
+if(NOT command_sources)
+  return()
+endif()
+if(CMAKE_CROSSCOMPILING)
+  # These three need no compiled part. They are seen through a folder of links: all of /usr/include would show this system's own headers.
+  add_library(meari_command_needs INTERFACE)
+  foreach(library IN ITEMS CLI fmt nlohmann)
+    file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/headers")
+    file(CREATE_LINK "/usr/include/${library}" "${PROJECT_BINARY_DIR}/headers/${library}" SYMBOLIC)
+  endforeach()
+  target_include_directories(meari_command_needs SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/headers")
+  target_compile_definitions(meari_command_needs INTERFACE FMT_HEADER_ONLY)
+else()
+  find_package(CLI11 REQUIRED)
+  find_package(fmt REQUIRED)
+  find_package(nlohmann_json REQUIRED)
+  add_library(meari_command_needs INTERFACE)
+  target_link_libraries(meari_command_needs INTERFACE CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json)
+endif()
+
+add_executable(meari_command ${command_sources})
+set_target_properties(meari_command PROPERTIES
+  OUTPUT_NAME meari
+  CXX_EXTENSIONS OFF
+  RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+target_link_libraries(meari_command PRIVATE meari_inside meari_command_needs)
+
+# Optional libraries of the command, each named once: what it has is told to the sources as MEARI_HAS_<NAME>=1.
+function(meari_command_may_use name module)
+  pkg_check_modules(MEARI_${name} QUIET IMPORTED_TARGET ${module})
+  if(MEARI_${name}_FOUND)
+    target_link_libraries(meari_command PRIVATE PkgConfig::MEARI_${name})
+    target_compile_definitions(meari_command PRIVATE MEARI_HAS_${name}=1)
+  endif()
+endfunction()
+if(NOT WIN32)
+  find_package(PkgConfig REQUIRED)
+  meari_command_may_use(EDIT libedit)
+  meari_command_may_use(SECCOMP libseccomp)
+endif()

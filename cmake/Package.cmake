@@ -1,0 +1,43 @@
+# cmake --install: the public headers, the library, the command, the CMake package and meari.pc.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS meari EXPORT meariTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY include/meari DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+if(TARGET meari_command)
+  install(TARGETS meari_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/meari)
+install(EXPORT meariTargets NAMESPACE meari:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/meariConfig.cmake.in "${PROJECT_BINARY_DIR}/package/meariConfig.cmake"
+  INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/meariConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES
+  "${PROJECT_BINARY_DIR}/package/meariConfig.cmake"
+  "${PROJECT_BINARY_DIR}/package/meariConfigVersion.cmake"
+  cmake/TrustedCompiler.cmake
+  DESTINATION ${package_dir})
+
+# The prefix is worked out from where the .pc file lies, so that the tree may be moved.
+file(RELATIVE_PATH pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+set(pc_requires_private "")
+if(MEARI_URING_FOUND)
+  list(APPEND pc_requires_private liburing)
+endif()
+if(MEARI_HAS_TLS)
+  list(APPEND pc_requires_private libssl libcrypto)
+endif()
+list(JOIN pc_requires_private " " pc_requires_private)
+set(pc_cflags "-DMEARI_HAS_TLS=${MEARI_HAS_TLS} -pthread")
+set(pc_libs_private "-pthread")
+if(BUILD_SHARED_LIBS)
+  string(PREPEND pc_cflags "-DMEARI_SHARED ")
+endif()
+if(WIN32)
+  string(APPEND pc_libs_private " -lws2_32 -lmswsock")
+endif()
+configure_file(cmake/meari.pc.in "${PROJECT_BINARY_DIR}/package/meari.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/package/meari.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

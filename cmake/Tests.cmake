@@ -1,0 +1,117 @@
+# tests/unit  tests/contract  tests/sim  tests/regression     all *.cpp of a folder are one GoogleTest program, meari_<folder>
+# tests/command  tests/examples                                every test_*.py is one test (unittest; MEARI and EXAMPLES say where)
+# tests/fuzz                                                   every *.cpp is one fuzzer, run for a moment (MEARI_FUZZ)
+# tests/support                                                what they share: headers, and *.cpp as a small library
+# A test is named <folder>.<its name> and carries its folder as its label: ctest --preset release -L unit.
+# Tests run side by side: they ask the kernel for ports (port 0) and for temporary folders.
+
+if(CMAKE_CROSSCOMPILING AND EXISTS /usr/src/googletest/CMakeLists.txt)
+  # Debian has GoogleTest's sources, and built libraries for its own processor only.
+  add_subdirectory(/usr/src/googletest "${PROJECT_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL)
+  foreach(part IN ITEMS gtest gtest_main gmock)
+    if(NOT TARGET GTest::${part})
+      add_library(GTest::${part} ALIAS ${part})
+    endif()
+  endforeach()
+  set(GTest_FOUND TRUE)
+else()
+  find_package(GTest QUIET)
+endif()
+if(NOT GTest_FOUND)
+  message(STATUS "meari: no GoogleTest, so no C++ tests (Debian: apt install libgtest-dev libgmock-dev)")
+endif()
+include(GoogleTest)
+
+add_library(meari_support INTERFACE)
+target_link_libraries(meari_support INTERFACE meari_inside)
+target_include_directories(meari_support INTERFACE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tests/support")
+meari_sources(support_sources tests/support)
+if(GTest_FOUND AND support_sources)
+  add_library(meari_support_code STATIC ${support_sources})
+  target_link_libraries(meari_support_code PUBLIC meari_inside GTest::gtest GTest::gmock)
+  target_include_directories(meari_support_code PUBLIC "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tests/support")
+  target_link_libraries(meari_support INTERFACE meari_support_code)
+endif()
+
+set(test_seconds 60)
+if(MEARI_SANITIZE)
+  set(test_seconds 180)                                  # sanitized code is a few times slower
+endif()
+
+function(meari_test_program folder)
+  meari_sources(test_sources tests/${folder})
+  if(NOT GTest_FOUND OR NOT test_sources)
+    return()
+  endif()
+  add_executable(meari_${folder} ${test_sources})
+  set_target_properties(meari_${folder} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  target_link_libraries(meari_${folder} PRIVATE meari_support GTest::gtest_main GTest::gmock)
+  gtest_discover_tests(meari_${folder}
+    TEST_PREFIX "${folder}."
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
+    PROPERTIES LABELS ${folder} TIMEOUT ${test_seconds})
+endfunction()
+
+foreach(folder IN ITEMS unit contract sim regression)
+  meari_test_program(${folder})
+endforeach()
+
+find_package(Python3 QUIET COMPONENTS Interpreter)
+function(meari_python_tests folder)
+  file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${folder}/test_*.py")
+  if(NOT Python3_FOUND)
+    return()
+  endif()
+  foreach(script IN LISTS scripts)
+    get_filename_component(name "${script}" NAME_WE)
+    add_test(NAME ${folder}.${name}
+      COMMAND Python3::Interpreter -B -m unittest -v ${name}
+      WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}/tests/${folder}")
+    set(test_environment
+      "MEARI=${PROJECT_BINARY_DIR}/meari" "EXAMPLES=${PROJECT_BINARY_DIR}/examples"
+      "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support"
+      "LC_ALL=C.UTF-8")                                  # messages in English, whatever the developer's own language
+    set_tests_properties(${folder}.${name} PROPERTIES
+      LABELS ${folder}
+      TIMEOUT 180
+      FAIL_REGULAR_EXPRESSION "Ran 0 tests"              # unittest calls that a success
+      ENVIRONMENT "${test_environment}")
+  endforeach()
+endfunction()
+
+if(TARGET meari_command)
+  meari_python_tests(command)
+endif()
+if(MEARI_BUILD_EXAMPLES)
+  meari_python_tests(examples)
+endif()
+meari_python_tests(lint)
+
+if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  meari_sources(fuzz_sources tests/fuzz)
+  foreach(source IN LISTS fuzz_sources)
+    get_filename_component(name "${source}" NAME_WE)
+    add_executable(fuzz_${name} "${source}")
+    set_target_properties(fuzz_${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+    target_link_libraries(fuzz_${name} PRIVATE meari_inside)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    # The seed is fixed: the same code gives the same verdict. Long runs with other seeds are a campaign of their own.
+    # It starts from the samples in tests/fuzz/NAME/, if there are any, and puts what it finds into the build folder.
+    set(corpus "${PROJECT_BINARY_DIR}/fuzz/found/${name}")
+    file(MAKE_DIRECTORY "${corpus}")
+    if(IS_DIRECTORY "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}")
+      list(APPEND corpus "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}")
+    endif()
+    add_test(NAME fuzz.${name}
+      COMMAND fuzz_${name} -seed=1 -runs=20000 -max_total_time=20 -artifact_prefix=${name}- ${corpus})
+    set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 60 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+  endforeach()
+endif()
+
+if(MEARI_PACKAGE_TEST AND MEARI_INSTALL AND NOT CMAKE_CROSSCOMPILING)
+  add_test(NAME package.installed
+    COMMAND "${PROJECT_SOURCE_DIR}/tests/package/run.sh" "${PROJECT_BINARY_DIR}" "${CMAKE_CXX_COMPILER}")
+  set_tests_properties(package.installed PROPERTIES LABELS package TIMEOUT 180)
+endif()

@@ -1,0 +1,176 @@
+// Backend: what moves the bytes. io_uring, epoll, a simulated wire or Windows' completion ports behind one contract;
+// the contract suite (tests/contract) runs the same cases on each of them. Operation.hpp has the rules of operations.
+//
+// A backend belongs to one thread, that of its loop; only wake() may be called from elsewhere.
+//
+// Every socket has one slot in its backend: what has arrived and nobody has taken yet (at most 64 KiB), the end or
+// the error that has been seen, who waits to receive, who waits to send. A slot is named by its SlotId; a name whose
+// slot has been closed is answered with Errc::closed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <meari/operation.hpp>
+#include <meari/version.hpp>
+
+namespace meari {
+inline namespace v1 {
+
+enum class Role : std::uint8_t { stream, listener, datagram, foreign };
+
+// What kind of socket to make, bound and listening as asked.
+struct Opening {
+  Role role = Role::stream;
+  Family family = Family::ipv4;
+  Address local;            // bind here, where it has a family; a listener must have one
+  int backlog = -1;         // listener: as long as the system allows
+  bool reuse_port = false;  // several sockets share the port (SO_REUSEPORT)
+  bool v6_only = false;     // "::" takes IPv4 as well, unless this is set
+};
+
+// How long a stream may do nothing. Zero: for ever.
+struct Timeouts {
+  Duration idle{};   // no byte in either direction while a receive waits
+  Duration stall{};  // a send waits and the peer takes nothing
+};
+
+// Streams that their owners have let go and that say goodbye to their peers, and what those still sent.
+struct Farewells {
+  std::size_t lingering = 0;
+  std::uint64_t dropped_bytes = 0;  // received after the owner had gone
+};
+
+// On what terms a stream is kept, and the totals that are left of it when it is closed. Belongs to whoever set it,
+// who has to take it back (SlotPolicy::terms = nullptr) before it goes.
+struct StreamTerms {
+  std::uint32_t idle_ms = 0;  // Timeouts, as whole milliseconds; 0: for ever
+  std::uint32_t stall_ms = 0;
+  bool owned = false;   // made by Stream::set_timeouts() and deleted with the stream
+  bool closed = false;  // the totals below are final
+  bool peer_finished = false;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+  std::shared_ptr<Farewells> farewells;  // where a lingering close is counted; or nullptr
+};
+
+// The part of a slot that streams keep there, so that a Stream is two words and an idle connection is small.
+struct SlotPolicy {
+  Timer timer;                   // looks at the timeouts when it fires; never set again for a message
+  StreamTerms* terms = nullptr;  // none: no timeouts, nobody wants the totals
+};
+
+// What can be seen of a slot. A copy: it does not change afterwards.
+struct SlotFacts {
+  Role role = Role::stream;
+  Descriptor descriptor = no_descriptor;
+  std::uint64_t number = 0;        // of the connection, unique in this process, from 1
+  std::size_t unread = 0;          // bytes that have arrived in the slot and that nobody has taken
+  std::size_t unsent = 0;          // bytes that wait to be sent
+  Operation* receiving = nullptr;  // who waits to receive (or to accept, or to connect)
+  Operation* sending = nullptr;    // whose send is in flight
+  bool connected = false;
+  bool failed = false;               // receiving has failed; every receive will
+  bool ended = false;                // the peer has finished sending, and all before it was taken
+  bool finished = false;             // we have finished sending
+  bool broken = false;               // nothing more can be sent
+  std::uint64_t bytes_received = 0;  // in its whole life
+  std::uint64_t bytes_sent = 0;
+  Time last_received{};  // bytes last came
+  Time last_sent{};      // bytes last went, or the waiting send was submitted
+};
+
+// TCP_INFO and the queues of the kernel, as plain numbers; -1 where the system does not say.
+struct SocketInfo {
+  std::string state;  // "ESTABLISHED", "CLOSE_WAIT" … (RFC 9293)
+  std::int64_t rtt_us = -1;
+  std::int64_t retransmits = -1;         // segments, over the whole life of the connection
+  std::int64_t bytes_acknowledged = -1;  // by the peer
+  std::int64_t bytes_received = -1;
+  std::int64_t receive_queue = -1;  // bytes in the kernel that nobody has read; of a listener: connections waiting
+  std::int64_t send_queue = -1;     // bytes in the kernel that the peer has not acknowledged; of a listener: its limit
+};
+
+class MEARI_EXPORT Backend {
+ public:
+  Backend() noexcept = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  // "epoll", "uring", "uring-floor", "wire", "iocp".
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+
+  // A new socket. Fails as socket(2), bind(2) and listen(2) do.
+  virtual Result<SlotId> open(const Opening& opening) = 0;
+  // Takes over a descriptor; finds out by itself what it is, unless it is said to be foreign.
+  // On failure the descriptor stays with the caller.
+  virtual Result<SlotId> adopt(Descriptor descriptor, Role role) = 0;
+  // The same for what an Accept of this make of backend has given: nothing needs to be found out.
+  virtual Result<SlotId> adopt_accepted(Descriptor descriptor, [[maybe_unused]] const Address& from) {
+    return adopt(descriptor, Role::stream);
+  }
+  // Gives the descriptor back, blocking as the rest of the world expects it. Fails with busy while operations are
+  // pending or bytes unread.
+  virtual Result<Descriptor> release(SlotId slot) = 0;
+  // Two streams that are connected with each other.
+  virtual Result<std::pair<SlotId, SlotId>> pair() = 0;
+
+  virtual Submitted submit(Operation& operation) = 0;
+  // The operation, if still pending, is to complete with `reason`.
+  virtual void cancel(Operation& operation, Errc reason = Errc::canceled) = 0;
+  // Ends the slot at once: pending operations complete with canceled, unread bytes are dropped, the descriptor is
+  // closed after the last completion. `abort`: with RST, so that the peer sees a failure and nothing lingers.
+  virtual void close(SlotId slot, bool abort = false) = 0;
+
+  // Waits until something is ready, until `until` or until wake(); completes what has finished into ready().
+  // Does not wait when ready() is not empty.
+  virtual void wait(Time until) = 0;
+  virtual void wake() noexcept = 0;  // from any thread and from signal handlers
+  [[nodiscard]] virtual Time now() const noexcept = 0;
+  // A network with names of its own (a simulated one) answers here, at once. Nothing: ask the system.
+  [[nodiscard]] virtual std::optional<Result<std::vector<Address>>> resolve(const Endpoint&) { return std::nullopt; }
+
+  [[nodiscard]] virtual SlotFacts facts(SlotId slot) const = 0;
+  [[nodiscard]] virtual SlotPolicy* policy(SlotId slot) noexcept = 0;  // nullptr when closed; its address stays
+  [[nodiscard]] virtual Result<Address> local(SlotId slot) const = 0;
+  [[nodiscard]] virtual Result<Address> peer(SlotId slot) const = 0;
+  [[nodiscard]] virtual Result<SocketInfo> info(SlotId slot) const = 0;
+  // Puts bytes back in front of what is unread.
+  virtual void unread(SlotId slot, Chunk chunk) = 0;
+  // How many slots are in use, and how many bytes of the pool are on loan.
+  [[nodiscard]] virtual std::size_t slots_in_use() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t bytes_on_loan() const noexcept = 0;
+
+  // What has completed, and whatever else the loop is to run, in this order.
+  [[nodiscard]] ReadyList& ready() noexcept { return ready_; }
+
+ protected:
+  ReadyList ready_;
+};
+
+// Which backend to take. `automatic`: MEARI_BACKEND, else the fastest that passes its self-test.
+enum class BackendChoice : std::uint8_t { automatic, uring, uring_floor, epoll };
+
+struct BackendOptions {
+  BackendChoice choice = BackendChoice::automatic;
+  std::size_t pool_bytes = std::size_t{64} << 20;  // the most memory on loan at a time
+};
+
+struct ChosenBackend {
+  std::unique_ptr<Backend> backend;
+  std::string refused;  // why a faster one was not taken: "io_uring is disabled here (…); using epoll"; or empty
+};
+
+// Fails with what the system says when a backend that was named cannot be had (a named one is strict), with
+// invalid_argument when MEARI_BACKEND is not a name.
+[[nodiscard]] MEARI_EXPORT Result<ChosenBackend> choose_backend(const BackendOptions& options = {});
+
+}  // namespace v1
+}  // namespace meari

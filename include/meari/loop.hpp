@@ -1,0 +1,207 @@
+// Loop: one thread, one Backend, and everything that runs on them.
+//
+//   std::unique_ptr<Loop> loop = Loop::make().value();
+//   loop->spawn(serve_forever, std::move(listener));   // a Task that belongs to the loop
+//   loop->run();                                       // until every Task has ended, or stop()
+//
+// Only the loop resumes Tasks: an operation that completes, a timer that fires and a Task that ends leave a Ready
+// for it, and a turn runs them one after the other. So there is no recursion, and one place to bound the work.
+//
+// A Loop belongs to the thread that turns it. From other threads: post(), stop() and nothing else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <meari/backend.hpp>
+#include <meari/observer.hpp>
+#include <meari/operation.hpp>
+#include <meari/result.hpp>
+#include <meari/version.hpp>
+
+namespace meari {
+inline namespace v1 {
+
+class Activity;
+class Loop;
+class Scope;
+
+// How a spawned Task failed: with an Error, or with an exception of the user's code.
+struct MEARI_EXPORT TaskFailure {
+  Error error;
+  std::exception_ptr exception;
+  [[nodiscard]] std::string message() const;  // the Error's message, or the exception's what()
+};
+using FailureHandler = std::function<void(const TaskFailure&)>;
+
+struct LoopOptions {
+  BackendOptions backend;
+  // Told when a Task that was spawned on the loop itself fails; nobody else is harmed by it. Without a handler the
+  // message goes to standard error, except for a peer that has gone.
+  FailureHandler on_failure;
+  unsigned steps_per_turn = 256;  // how many Ready may run before the backend is asked for news again
+  unsigned helper_threads = 4;    // the most that offload() starts
+};
+
+// Something that lives on behind a Task's back and must be over before the loop is: a connection that lingers.
+// Intrusive; whoever attends must stay where it is until dismissed.
+struct Guest {
+  void (*leave)(Guest&) =
+      nullptr;  // the loop ends: be gone soon. Called once; dismiss() follows, now or some turns later
+  Guest* previous = nullptr;
+  Guest* next = nullptr;
+};
+
+// What other threads hand to the loop. It runs once, unless the loop ends before: then drop() is called instead.
+struct Posted : Ready {
+  void (*drop)(Posted&) = nullptr;
+};
+
+// Work for a helper thread; afterwards it is posted to the loop, where run() follows. See offload().
+struct Job : Posted {
+  void (*work)(Job&) = nullptr;  // on the helper thread
+  Loop* loop = nullptr;
+};
+
+class MEARI_EXPORT Loop {
+ public:
+  // Chooses a backend; fails as choose_backend() does.
+  static Result<std::unique_ptr<Loop>> make(LoopOptions options = {});
+  explicit Loop(std::unique_ptr<Backend> backend, LoopOptions options = {});
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  // Cancels all Tasks and turns until they have ended; a Task that refuses to end aborts the program, with dump().
+  ~Loop();
+
+  // Starts a Task in the next turn: callable and arguments by value, like std::thread. A failure goes to on_failure.
+  // (This and block_on() are defined in <meari/scope.hpp>.)
+  template <class F, class... Args>
+  void spawn(F callable, Args... args);
+  // Runs one Task to its end, and whatever else is there meanwhile, and gives its Result; exceptions are rethrown.
+  // stop() cancels that Task.
+  template <class F, class... Args>
+  [[nodiscard]] auto block_on(F callable, Args... args);
+
+  // Turns until every Task has ended (and every Guest has left), or until stop().
+  void run();
+  // Makes run() return after the turn it is in; it may be called again. From any thread, and from signal handlers.
+  void stop() noexcept;
+  // Asks every Task that was spawned here to end.
+  void cancel() noexcept;
+  // The primitive: waits at most until `until` for something to do, then runs what there is, a bounded number of
+  // steps. Returns how many things ran.
+  std::size_t turn(Time until);
+
+  // Runs `callable` in a turn soon. From any thread; in order for each thread.
+  template <class F>
+    requires std::is_invocable_v<F&>
+  void post(F callable);
+  // The same without an allocation: `posted` must stay where it is until it has run or was dropped.
+  void post(Posted& posted) noexcept;
+
+  // The time of this turn: one system call serves everybody in it.
+  [[nodiscard]] Time now() const noexcept { return now_; }
+  // Fires once at `timer.at`. Set again: moved. Timers of the same time fire in the order in which they were set.
+  void set(Timer& timer, Time at);
+  void unset(Timer& timer) noexcept;
+  [[nodiscard]] Time next_timer() const noexcept { return timers_.empty() ? never : timers_.front().at; }
+
+  // Runs after all that is ready by now.
+  void ready(Ready& ready) noexcept { ready_->push(ready); }
+  // Runs as soon as the present step is over: how a Task starts its child and how it tells its waiter.
+  void next(Ready& ready) noexcept {
+    if (next_ != nullptr || (streak_ += step_cost) >= streak_limit) return ready_->push(ready);
+    next_ = &ready;
+  }
+  // Something was done at once; may the Task go on without queueing behind the others? 16 times in a row.
+  [[nodiscard]] bool may_go_on() noexcept { return (streak_ += done_cost) < streak_limit; }
+
+  // The loop whose turn it is on this thread, or nullptr.
+  [[nodiscard]] static Loop* current() noexcept;
+  [[nodiscard]] Backend& backend() noexcept { return *backend_; }
+  [[nodiscard]] const std::string& refused_backend() const noexcept { return refused_; }  // why not a faster one; or ""
+
+  // One observer; an empty one turns it off.
+  void observe(Observer observer) { observer_ = std::move(observer); }
+  [[nodiscard]] bool observed() const noexcept { return static_cast<bool>(observer_); }
+  void emit(const Event& event) const {
+    if (observer_) observer_(event);
+  }
+
+  // How many Tasks were spawned here and have not ended.
+  [[nodiscard]] std::size_t tasks() const noexcept;
+  // What every Task waits for, one line for each level, with the user's source lines.
+  [[nodiscard]] std::string dump() const;
+
+  void attend(Guest& guest) noexcept;
+  void dismiss(Guest& guest) noexcept;
+  // Has a helper thread do the work; job.run() follows in a turn. For offload(). Fails when no thread can be had.
+  [[nodiscard]] Error help(Job& job) noexcept;
+  // Takes a job back that no helper has begun; says whether it did.
+  bool take_back(Job& job) noexcept;
+
+ private:
+  struct Remote;  // what other threads may touch
+  struct TimerPlace {
+    Time at;
+    std::uint64_t order;  // among timers of the same time
+    Timer* timer;
+    [[nodiscard]] bool before(const TimerPlace& other) const noexcept {
+      return at != other.at ? at < other.at : order < other.order;
+    }
+  };
+  static constexpr unsigned step_cost = 1;
+  static constexpr unsigned done_cost = 4;
+  static constexpr unsigned streak_limit = 65;  // 16 operations done at once, or 64 steps, or a mixture
+
+  std::size_t run_posted() noexcept;
+  void see_guests_off();
+  std::size_t fire_timers();
+  std::size_t run_ready();
+  void place(TimerPlace entry, std::size_t at) noexcept;
+  void remove_timer(std::size_t at) noexcept;
+  [[nodiscard]] bool stop_requested() noexcept;  // takes the request
+  void turn_until_over(const bool& over, Activity& activity);
+
+  std::unique_ptr<Backend> backend_;
+  ReadyList* ready_;
+  Ready* next_ = nullptr;
+  unsigned streak_ = 0;
+  bool turning_ = false;
+  Time now_{};
+  std::vector<TimerPlace> timers_;  // a heap of four children
+  std::uint64_t timers_set_ = 0;
+  Observer observer_;
+  LoopOptions options_;
+  std::string refused_;
+  Guest* guests_ = nullptr;
+  Activity* foreground_ = nullptr;  // of block_on()
+  std::unique_ptr<Scope> tasks_;
+  std::unique_ptr<Remote> remote_;
+};
+
+template <class F>
+  requires std::is_invocable_v<F&>
+void Loop::post(F callable) {
+  struct Call final : Posted {
+    explicit Call(F&& given) : callable(std::move(given)) {
+      run = [](Ready& ready) {
+        const std::unique_ptr<Call> self(static_cast<Call*>(&ready));
+        static_cast<void>(self->callable());
+      };
+      drop = [](Posted& posted) { delete static_cast<Call*>(&posted); };
+    }
+    F callable;
+  };
+  post(static_cast<Posted&>(*new Call(std::move(callable))));
+}
+
+}  // namespace v1
+}  // namespace meari

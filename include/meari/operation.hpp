@@ -1,0 +1,196 @@
+// Operation: one request to a backend, and the way its answer comes back.
+//
+// This is the page between the floors. Above it, coroutines put an Operation into their frame and submit it; below
+// it, a backend fills in the outcome and hands the Operation back through the ready list. Nothing is allocated.
+//
+//   Receive receive;
+//   receive.slot = slot;
+//   receive.run = [](Ready& ready) { auto& done = static_cast<Receive&>(ready); … };
+//   if (backend.submit(receive) == Submitted::done) …     // its outcome stands in it; run() is not called
+//
+// Rules, for every backend:
+//  1. `submit` never runs anybody's code. It says `done` (a success, the outcome stands in the operation) or
+//     `pending`. Failures are always `pending` and come through the ready list.
+//  2. Every pending operation is completed exactly once: also when it is cancelled, when its slot is closed and when
+//     the backend is destroyed. Until then it must not move, and what its pieces point to must stay.
+//  3. Cancel is a request, the completion is the truth: a success that came first wins.
+//  4. Only the loop calls run(). A completed operation may be destroyed or used again from inside its run().
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include <meari/address.hpp>
+#include <meari/chunk.hpp>
+#include <meari/error.hpp>
+#include <meari/socket.hpp>
+
+namespace meari {
+inline namespace v1 {
+
+// Time as a loop counts it: nanoseconds from a start of its own, never set back. There is no now(): ask the loop,
+// because simulated loops have a time of their own.
+struct Clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<Clock>;
+  static constexpr bool is_steady = true;
+};
+using Duration = Clock::duration;
+using Time = Clock::time_point;
+inline constexpr Time never = Time::max();
+
+// Something that the loop is to run once. Intrusive: a Ready stands in one list at the most.
+struct Ready {
+  void (*run)(Ready&) = nullptr;
+  Ready* next = nullptr;
+};
+
+// First in, first out.
+class ReadyList {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  void push(Ready& ready) noexcept {
+    ready.next = nullptr;
+    (last_ == nullptr ? first_ : last_->next) = &ready;
+    last_ = &ready;
+  }
+  Ready* pop() noexcept {
+    Ready* ready = first_;
+    if (ready != nullptr) {
+      first_ = ready->next;
+      if (first_ == nullptr) last_ = nullptr;
+      ready->next = nullptr;
+    }
+    return ready;
+  }
+  // Appends all of `other`, which is empty afterwards.
+  void append(ReadyList& other) noexcept {
+    if (other.empty()) return;
+    (last_ == nullptr ? first_ : last_->next) = other.first_;
+    last_ = other.last_;
+    other.first_ = other.last_ = nullptr;
+  }
+  // Takes one out of the middle (linear: for cancels). Says whether it was there.
+  bool remove(Ready& ready) noexcept {
+    Ready* before = nullptr;
+    for (Ready* at = first_; at != nullptr; before = at, at = at->next) {
+      if (at != &ready) continue;
+      (before == nullptr ? first_ : before->next) = at->next;
+      if (last_ == at) last_ = before;
+      at->next = nullptr;
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  Ready* first_ = nullptr;
+  Ready* last_ = nullptr;
+};
+
+// A Ready with a time. Set and unset through the loop, which keeps them all in one heap.
+struct Timer : Ready {
+  static constexpr std::uint32_t unset = std::numeric_limits<std::uint32_t>::max();
+  Time at = never;
+  std::uint32_t place = unset;  // its index in the heap
+  [[nodiscard]] bool is_set() const noexcept { return place != unset; }
+};
+
+// Names one slot of one backend. A slot is used again with another generation, so that what comes late for the old
+// one never reaches the new one.
+struct SlotId {
+  std::uint32_t index = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t generation = 0;
+  explicit operator bool() const noexcept { return generation != 0; }
+  friend bool operator==(const SlotId&, const SlotId&) = default;
+};
+
+enum class Submitted : std::uint8_t { done, pending };
+
+struct Operation : Ready {
+  enum class Kind : std::uint8_t { receive, send, finish, accept, connect, receive_from, send_to, ready };
+  enum class State : std::uint8_t { idle, pending, completed };
+
+  SlotId slot;
+  const Kind kind;
+  State state = State::idle;
+  bool cancel_requested = false;
+  std::uint8_t progress = 0;  // for the backend's use while the operation is pending
+  std::uint32_t count = 0;    // Send: how many pieces. Receive: unused
+  Error error;                // the outcome; empty on success
+
+ protected:
+  explicit Operation(Kind what) noexcept : kind(what) {}
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  ~Operation() { MEARI_ASSERT(state != State::pending); }  // in flight: the backend still holds its address
+};
+
+// At least one byte, or an empty chunk when the peer has finished sending. One at a time on a slot; a second one
+// fails with busy. Cancelling it loses no byte: they stay in the slot.
+struct Receive : Operation {
+  Receive() noexcept : Operation(Kind::receive) {}
+  std::size_t limit = std::numeric_limits<std::size_t>::max();  // take at most so many bytes; the rest stays unread
+  Chunk chunk;                                                  // the outcome
+};
+
+// All of it, in the order of submission: several may be pending on a slot, one is in flight at a time.
+// The bytes are those of `chunk`, or of `pieces[0 … count)` where pieces is set (borrowed until completion).
+// A chunk on loan that has to wait is replaced by a copy, so that it does not keep the pool from others.
+// Cancelled before any byte left: the stream stays whole. After a part of it left: fails with write_incomplete,
+// `sent` says how much, and every later send on the slot fails with write_incomplete too.
+// `Finish` ends our direction (FIN) after all that was submitted before; sends after it fail with broken_pipe.
+struct Send : Operation {
+  Send() noexcept : Operation(Kind::send) {}
+  Chunk chunk;
+  const std::span<const std::byte>* pieces = nullptr;
+  std::size_t sent = 0;  // the outcome, also on failure: bytes that the kernel has taken
+
+ protected:
+  explicit Send(Kind what) noexcept : Operation(what) {}
+};
+struct Finish : Send {
+  Finish() noexcept : Send(Kind::finish) {}
+};
+
+// The next connection of a listening slot. The descriptor is ours to adopt, on this backend or on a sibling of the
+// same make; a success wins over a cancel, so that no connection is lost. Several may wait; first come, first served.
+// A connection that was reset before we took it is skipped.
+struct Accept : Operation {
+  Accept() noexcept : Operation(Kind::accept) {}
+  Descriptor accepted = no_descriptor;
+  Address from;
+};
+
+// Connects an open slot. Refuses self-connection (self_connect). After a failure the slot can only be closed.
+struct Connect : Operation {
+  Connect() noexcept : Operation(Kind::connect) {}
+  Address target;
+};
+
+// One datagram, at most 65,535 bytes.
+struct ReceiveFrom : Operation {
+  ReceiveFrom() noexcept : Operation(Kind::receive_from) {}
+  Chunk chunk;
+  Address from;
+  bool truncated = false;
+};
+struct SendTo : Operation {
+  SendTo() noexcept : Operation(Kind::send_to) {}
+  std::span<const std::byte> bytes;  // borrowed until completion
+  Address target;
+};
+
+// A descriptor of somebody else (Role::foreign) has become readable or writable.
+struct Readiness : Operation {
+  Readiness() noexcept : Operation(Kind::ready) {}
+  bool for_write = false;
+};
+
+}  // namespace v1
+}  // namespace meari

@@ -1,0 +1,200 @@
+// Server: takes connections, gives each to a handler in a session of its own, and knows when enough is enough.
+//
+//   int main() { return serve("localhost:9000", echo); }            // with Ctrl-C, limits and a graceful stop
+//
+//   Server server(loop, echo, {.max_sessions = 1000});              // the same by hand
+//   std::vector<Address> where = co_await server.listen("localhost:9000");
+//   co_await server.run();                                          // until server.drain() has done its work
+//
+// A handler is `Task<>(Stream)` or `Task<>(Stream, Session&)`. Its failure ends its session and nothing else; so does
+// an exception. What one session does never waits for another.
+//
+// Limits pause and resume; nothing stops for ever. At max_sessions, or without descriptors or memory, nobody is taken
+// from the queue until a session has ended (or 100 ms have passed); clients wait there meanwhile.
+//
+// drain(): nobody new is let into the queue, whoever is in it is still served, sessions that only wait for their peer
+// are ended, busy ones may finish, and at the deadline the rest is cut off. drained() says how many of each.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <meari/address.hpp>
+#include <meari/listener.hpp>
+#include <meari/loop.hpp>
+#include <meari/stream.hpp>
+#include <meari/task.hpp>
+#include <meari/version.hpp>
+
+namespace meari {
+inline namespace v1 {
+
+class Server;
+
+// One connection while its handler runs. Lives as long as the handler.
+class MEARI_EXPORT Session {
+ public:
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }           // unique in the process, from 1
+  [[nodiscard]] const Address& source() const noexcept { return source_; }  // the peer's address, as accept(2) gave it
+  [[nodiscard]] Time started() const noexcept { return started_; }
+  // The server is about to stop: finish what has begun, begin nothing new.
+  [[nodiscard]] bool draining() const noexcept;
+
+ private:
+  friend class Server;
+  Session(Server& server, Address source, Time started) noexcept
+      : server_(&server), source_(std::move(source)), started_(started) {}
+  ~Session() = default;
+  Server* server_;
+  std::uint64_t id_ = 0;
+  Address source_;
+  Time started_;
+};
+
+// How a session ended.
+struct SessionEnd {
+  enum class How : std::uint8_t {
+    finished,   // the handler returned
+    peer_gone,  // reset, broken pipe: an ordinary event
+    timed_out,  // idle or stalled
+    failed,     // error or exception say why
+    drained,    // ended by drain() while it waited for its peer
+    cut_off,    // ended by drain() at its deadline
+  };
+  How how = How::finished;
+  Error error;            // failed, peer_gone, timed_out
+  std::string exception;  // what() of an exception of the handler
+  Duration lasted{};
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+  bool peer_finished = false;  // the peer's FIN had come
+};
+[[nodiscard]] MEARI_EXPORT const char* name(SessionEnd::How how) noexcept;  // "finished", "peer_gone" …
+
+struct ServerOptions {
+  ListenOptions listen;
+  std::size_t max_sessions = 0;  // 0: as many as the process may have descriptors, less a reserve
+  Timeouts timeouts{std::chrono::minutes(5), std::chrono::seconds(30)};
+  Duration drain = std::chrono::seconds(30);  // the longest that drain() takes
+
+  // Told on the loop's thread; must not wait.
+  std::function<void(const Session&)> on_start;
+  std::function<void(const Session&, const SessionEnd&)> on_end;
+  // "paused …", "resumed": one line for an episode, with the reason. English; `resumed` says which it is.
+  std::function<void(bool resumed, std::string_view reason)> on_pause;
+};
+
+struct Drained {
+  std::uint64_t finished = 0;       // sessions that ended by themselves while draining
+  std::uint64_t idle = 0;           // that waited for their peer and were ended
+  std::uint64_t cut_off = 0;        // that were busy at the deadline
+  std::uint64_t dropped_bytes = 0;  // that peers sent after their session had been ended
+};
+
+class MEARI_EXPORT Server {
+ public:
+  using Handler = std::function<Task<>(Stream, Session&)>;
+
+  // Takes a loop, starts no thread. The handler must be callable for as long as the server lives.
+  template <class H>
+    requires std::is_invocable_r_v<Task<>, H&, Stream, Session&> || std::is_invocable_r_v<Task<>, H&, Stream>
+  Server(Loop& loop, H handler, ServerOptions options = {})
+      : Server(loop, std::move(options), adapt(std::move(handler))) {}
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();  // not while it runs
+
+  // Opens listeners for all that `where` stands for, and says on which addresses, with the ports that were chosen.
+  // May block while a name is looked up, so do it first. A loopback without IPv6 is no failure.
+  Result<std::vector<Address>> listen(std::string_view where);
+  Result<std::vector<Address>> listen(const Endpoint& where);
+  // A listener that somebody else opened.
+  void listen(Listener listener);
+
+  // Serves until drain() has ended. Once.
+  [[nodiscard]] Task<> run();
+  // Begins to drain. A second call ends at once what is left. On the loop's thread.
+  void drain() noexcept;
+
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  [[nodiscard]] std::size_t sessions() const noexcept { return sessions_; }
+  [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
+  [[nodiscard]] const Drained& drained() const noexcept { return drained_; }
+  [[nodiscard]] const std::vector<Listener>& listeners() const noexcept { return listeners_; }
+  [[nodiscard]] Loop& loop() const noexcept { return loop_; }
+
+ private:
+  struct Active;  // a session and what the server keeps of it
+  struct Room;    // where acceptors wait while the house is full
+
+  Server(Loop& loop, ServerOptions options, Handler handler);
+
+  template <class H>
+  static Handler adapt(H handler) {
+    if constexpr (std::is_invocable_r_v<Task<>, H&, Stream, Session&>) {
+      return Handler(std::move(handler));
+    } else {
+      return [kept = std::move(handler)](Stream peer, Session&) mutable { return kept(std::move(peer)); };
+    }
+  }
+
+  Task<> accept_all(Listener& listener);
+  Task<> wait_for_room();
+  void begin_session(Arrival arrival, const Listener& listener);
+  void session_over(Active& active);
+  void enter(Active& active, const Listener& listener) noexcept;
+  void leave(Active& active, const TaskFailure& failure);
+  [[nodiscard]] static SessionEnd::How judge(const Active& active, const TaskFailure& failure);
+
+  void pause(std::string reason);
+  void resume();
+  Task<> drain_all();
+  void end_idle();
+  void cut_off();
+  [[nodiscard]] bool out_of_time() const noexcept;
+  void count_drained(SessionEnd::How how) noexcept;
+  void tell_drained();
+  void tell(Event::What what, std::string_view note);
+
+  Loop& loop_;
+  ServerOptions options_;
+  Handler handler_;
+  std::vector<Listener> listeners_;
+  std::unique_ptr<Room> room_;
+  std::shared_ptr<Farewells> farewells_;
+  Active* first_ = nullptr;
+  std::size_t sessions_ = 0;
+  std::uint64_t accepted_ = 0;
+  Drained drained_;
+  bool draining_ = false;
+  Time drain_deadline_ = never;
+  std::string paused_;  // the reason, while it lasts
+};
+
+// A whole server program: listens, prints where to standard error, serves until SIGINT or SIGTERM, drains; a second
+// signal ends at once. Returns the exit status: 0, or 1 after a message on standard error.
+[[nodiscard]] MEARI_EXPORT int serve(std::string_view where, Server::Handler handler, ServerOptions options = {});
+template <class H>
+  requires std::is_invocable_r_v<Task<>, H&, Stream> && (!std::is_invocable_r_v<Task<>, H&, Stream, Session&>)
+[[nodiscard]] int serve(std::string_view where, H handler, ServerOptions options = {}) {
+  auto with_session = [kept = std::move(handler)](Stream peer, Session&) mutable { return kept(std::move(peer)); };
+  return serve(where, Server::Handler(std::move(with_session)), std::move(options));
+}
+
+// A whole client program: runs one Task on a loop of its own. SIGINT and SIGTERM cancel it. Returns the exit status: 0,
+// 1 after a message on standard error when it failed, 130 when it was interrupted.
+[[nodiscard]] MEARI_EXPORT int run(std::function<Task<>()> task);
+
+}  // namespace v1
+}  // namespace meari

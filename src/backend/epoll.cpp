@@ -1,0 +1,491 @@
+// epoll: the kernel says when something is worth a try, and then we try.
+//
+// Edge-triggered. A receive calls recv() at once while the slot is marked readable; a short answer or EAGAIN takes
+// the mark away, and the next edge brings it back. A send is tried at once as well; only what the kernel does not
+// take waits, and only then does epoll watch for room. A descriptor that never had to wait never meets epoll.
+#include "src/backend/epoll.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include "src/backend/kernel.hpp"
+#include "src/os/system.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a recv() is offered at the least
+constexpr int events_a_wait = 256;
+constexpr int pieces_a_call = 64;
+constexpr std::uint64_t wake_tag = 0;  // no slot has generation 0
+
+class Epoll final : public Kernel<Epoll> {
+ public:
+  static constexpr os::Blocking blocking = os::Blocking::no;
+
+  explicit Epoll(std::size_t pool_bytes) noexcept : Kernel(pool_bytes) { turn_time_ = kernel::now(); }
+
+  ~Epoll() override {
+    for (std::uint32_t place = 0; place < slots_.size(); ++place) {
+      Slot& slot = slots_.at(place);
+      if (slot.in_use) shut(slot);
+    }
+    if (wake_ >= 0) sys::close(wake_);
+    if (epoll_ >= 0) sys::close(epoll_);
+  }
+
+  Result<> start() {
+    epoll_ = sys::epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_ < 0) return system_error(sys::last_error(), "epoll_create1");
+    wake_ = sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_ < 0) return system_error(sys::last_error(), "eventfd");
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.u64 = wake_tag;
+    if (sys::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return system_error(sys::last_error(), "epoll_ctl");
+    return {};
+  }
+
+  [[nodiscard]] std::string_view name() const noexcept override { return "epoll"; }
+
+  // ---- receiving
+
+  Submitted start_receive(Slot& slot, Receive& receive) {
+    wait_here(slot, receive);
+    if (somebody_starves() && pool_.scarce()) {
+      starve(slot);  // behind those who have waited longer
+    } else if (slot.readable) {
+      if (try_receive(slot, receive)) {
+        slot.waiting = nullptr;
+        return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+      }
+    } else {
+      watch(slot);
+    }
+    return Submitted::pending;
+  }
+
+  bool feed(Slot& slot) {
+    Receive* receive = receiver(slot);
+    if (receive == nullptr) return true;
+    if (try_receive(slot, *receive)) {
+      slot.waiting = nullptr;
+      complete(*receive);
+    }
+    return !slot.starved;
+  }
+
+  // recv(), once. True: the receive has its outcome. False: it waits, for an edge or for memory.
+  bool try_receive(Slot& slot, Receive& receive) {
+    const std::span<std::byte> room = pool_.room(least_room);
+    if (room.empty()) {
+      starve(slot);
+      return false;
+    }
+    const std::size_t wanted = std::min(room.size(), receive.limit);
+    std::ptrdiff_t count = 0;
+    do {
+      count = sys::recv(slot.descriptor, room.data(), wanted, MSG_NOSIGNAL);
+    } while (count < 0 && sys::last_error() == EINTR);
+    if (count > 0) {
+      count_received(slot, static_cast<std::size_t>(count));
+      receive.chunk = pool_.commit(static_cast<std::size_t>(count));
+      // Less than asked for: nothing more is there, unless the end of the stream waits behind it.
+      if (static_cast<std::size_t>(count) < wanted && !slot.hung_up) slot.readable = slot.registered ? false : true;
+      return true;
+    }
+    if (count == 0) {
+      slot.ended = true;
+      return true;
+    }
+    const int code = sys::last_error();
+    if (code == EAGAIN || code == EWOULDBLOCK) {
+      slot.readable = false;
+      watch(slot);
+      return false;
+    }
+    failure_came(slot, system_error(code, "read"));
+    receive.error = slot.failure;
+    return true;
+  }
+
+  // ---- sending
+
+  Submitted start_send(Slot& slot, Send& send) {
+    Error error;
+    switch (try_send(slot, send, error)) {
+      case Went::all: return done(send);
+      case Went::part: break;
+      case Went::wrong: slot.send_failure = error.code(); return refuse(send, std::move(error));
+    }
+    wait_to_send(slot, send);
+    watch_out(slot);
+    return Submitted::pending;
+  }
+
+  enum class Went : std::uint8_t { all, part, wrong };
+
+  Went try_send(Slot& slot, Send& send, Error& error) {
+    if (send.kind == Operation::Kind::finish) return try_finish(slot, error);
+    while (left_of(send) != 0) {
+      const std::ptrdiff_t count = send_some(slot, send);
+      if (count >= 0) {
+        went(slot, send, static_cast<std::size_t>(count));
+        continue;
+      }
+      const int code = sys::last_error();
+      if (code == EINTR) continue;
+      if (code == EAGAIN || code == EWOULDBLOCK) return Went::part;
+      error = system_error(code, "write");
+      return Went::wrong;
+    }
+    return Went::all;
+  }
+
+  std::ptrdiff_t send_some(Slot& slot, const Send& send) {
+    std::array<std::span<const std::byte>, pieces_a_call> pieces;
+    const std::size_t count = pieces_left(send, pieces.data(), pieces.size());
+    if (count == 1) return sys::send(slot.descriptor, pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL);
+    std::array<iovec, pieces_a_call> vectors;
+    for (std::size_t i = 0; i < count; ++i) vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    return sys::sendmsg(slot.descriptor, &message, MSG_NOSIGNAL);
+  }
+
+  static Went try_finish(Slot& slot, Error& error) {
+    if (sys::shutdown(slot.descriptor, SHUT_WR) != 0) {
+      error = system_error(sys::last_error(), "finish");
+      return Went::wrong;
+    }
+    slot.finished = true;
+    return Went::all;
+  }
+
+  void writable(Slot& slot) {
+    while (Send* send = first_send(slot)) {
+      Error error;
+      const Went result = try_send(slot, *send, error);
+      if (result == Went::part) return;
+      if (result == Went::wrong) {
+        sends_failed(slot, error);
+        return;
+      }
+      leave_sends(slot, *send);
+      complete(*send);
+    }
+  }
+
+  // ---- connections
+
+  Submitted start_accept(Slot& slot, Accept& accept) {
+    wait_here(slot, accept);
+    if (!slot.readable) {
+      watch(slot);
+    } else if (slot.waiting == &accept && try_accept(slot, accept)) {
+      leave(slot, accept);
+      return accept.error ? refuse(accept, std::move(accept.error)) : done(accept);
+    }
+    return Submitted::pending;
+  }
+
+  bool try_accept(Slot& slot, Accept& accept) {
+    if (kernel::try_accept(slot.descriptor, SOCK_NONBLOCK, accept)) return true;
+    slot.readable = false;
+    watch(slot);
+    return false;
+  }
+
+  Submitted start_connect(Slot& slot, Connect& connect) {
+    if (slot.connected || slot.waiting != nullptr) return refuse(connect, Errc::busy);
+    const os::NativeAddress to(connect.target);
+    int result = 0;
+    do {
+      result = sys::connect(slot.descriptor, to.data(), to.size);
+    } while (result != 0 && sys::last_error() == EINTR);
+    if (result != 0 && sys::last_error() != EINPROGRESS)
+      return refuse(connect, system_error(sys::last_error(), "connect to", connect.target));
+    if (result == 0) {
+      if (Error error = os::connect_result(slot.descriptor, connect.target)) return refuse(connect, std::move(error));
+      slot.connected = true;
+      return done(connect);
+    }
+    wait_here(slot, connect);
+    watch_out(slot);
+    return Submitted::pending;
+  }
+
+  void connect_ended(Slot& slot, Connect& connect) {
+    slot.waiting = nullptr;
+    connect.error = os::connect_result(slot.descriptor, connect.target);
+    slot.connected = !connect.error;
+    complete(connect);
+  }
+
+  // ---- datagrams
+
+  Submitted start_receive_from(Slot& slot, ReceiveFrom& receive) {
+    for (Operation* at = slot.waiting; at != nullptr; at = static_cast<Operation*>(at->next))
+      if (at->kind == Operation::Kind::receive_from) return refuse(receive, Errc::busy);
+    wait_here(slot, receive);
+    if (!slot.readable) {
+      watch(slot);
+    } else if (try_receive_from(slot, receive)) {
+      leave(slot, receive);
+      return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+    }
+    return Submitted::pending;
+  }
+
+  bool try_receive_from(Slot& slot, ReceiveFrom& receive) {
+    if (datagrams_.try_receive_from(slot.descriptor, pool_, receive)) {
+      if (!receive.error) count_received(slot, receive.chunk.size());
+      return true;
+    }
+    slot.readable = false;
+    watch(slot);
+    return false;
+  }
+
+  Submitted start_send_to(Slot& slot, SendTo& send) {
+    if (!try_send_to(slot, send)) {
+      wait_here(slot, send);
+      watch_out(slot);
+      return Submitted::pending;
+    }
+    return send.error ? refuse(send, std::move(send.error)) : done(send);
+  }
+
+  bool try_send_to(Slot& slot, SendTo& send) {
+    if (!kernel::try_send_to(slot.descriptor, send)) return false;
+    if (!send.error) count_sent(slot, send.bytes.size());
+    return true;
+  }
+
+  // ---- descriptors of others
+
+  Submitted start_ready(Slot& slot, Readiness& readiness) {
+    wait_here(slot, readiness);
+    if (Error error = rearm_foreign(slot)) {
+      leave(slot, readiness);
+      return refuse(readiness, std::move(error));
+    }
+    return Submitted::pending;
+  }
+
+  Error rearm_foreign(Slot& slot) {
+    epoll_event event{};
+    for (Operation* at = slot.waiting; at != nullptr; at = static_cast<Operation*>(at->next))
+      event.events |= static_cast<Readiness*>(at)->for_write ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+    event.events |= EPOLLONESHOT;
+    event.data.u64 = tag(slot);
+    const int action = slot.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (sys::epoll_ctl(epoll_, action, slot.descriptor, &event) != 0) {
+      const int code = sys::last_error();
+      if (code == EPERM) return Errc::not_supported;  // a file: always ready, epoll refuses it
+      return system_error(code, "watch a descriptor");
+    }
+    slot.registered = true;
+    return {};
+  }
+
+  void foreign_is_ready(Slot& slot, std::uint32_t events) {
+    const bool both = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    for (Operation* at = slot.waiting; at != nullptr;) {
+      auto* next = static_cast<Operation*>(at->next);
+      const std::uint32_t wanted = static_cast<Readiness*>(at)->for_write ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+      if (both || (events & wanted) != 0) {
+        leave(slot, *at);
+        complete(*at);
+      }
+      at = next;
+    }
+    if (slot.waiting == nullptr) return;
+    if (Error error = rearm_foreign(slot)) {
+      while (Operation* waiting = slot.waiting) {
+        leave(slot, *waiting);
+        refuse(*waiting, error);
+      }
+    }
+  }
+
+  // ---- ends
+
+  void stop(Slot& slot, Operation& operation, Errc reason) {
+    if (operation.kind == Operation::Kind::send || operation.kind == Operation::Kind::finish) {
+      abandon_send(slot, static_cast<Send&>(operation), reason);
+      if (first_send(slot) != nullptr) writable(slot);
+      return;
+    }
+    leave(slot, operation);
+    refuse(operation, reason);
+  }
+
+  void shut(Slot& slot) {
+    everybody_leaves(slot);
+    // A copy of the descriptor may live elsewhere, and epoll watches what is behind it: take it out by hand.
+    if (slot.registered) sys::epoll_ctl(epoll_, EPOLL_CTL_DEL, slot.descriptor, nullptr);
+    if (slot.role != Role::foreign) kernel::close(slot);
+    forget(slot);
+  }
+
+  Result<Descriptor> release(SlotId id) override {
+    Slot* slot = slots_.find(id);
+    if (slot == nullptr || slot->closing) return Errc::closed;
+    if (slot->waiting != nullptr || slot->last_send != nullptr || slot->last_unread != nullptr) return Errc::busy;
+    MEARI_ASSERT(!slot->policy.timer.is_set());
+    const Descriptor descriptor = slot->descriptor;
+    if (slot->registered) sys::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+    if (slot->role != Role::foreign) {
+      if (Result<> set = os::set_non_blocking(descriptor, false); !set) return set.error();
+    }
+    forget(*slot);
+    return descriptor;
+  }
+
+  // ---- waiting
+
+  void wait(Time until) override {
+    pool_.belongs_to_this_thread();
+    feed_starved();
+    if (unwatched_) fail_unwatched();
+    std::array<epoll_event, events_a_wait> events;
+    const int count = wait_for(events, until);
+    turn_time_ = kernel::now();
+    for (int i = 0; i < count; ++i) happened(events[static_cast<std::size_t>(i)]);
+    feed_starved();
+  }
+
+  void wake() noexcept override {
+    if (awake_.exchange(true, std::memory_order_acq_rel)) return;
+    const std::uint64_t one = 1;
+    static_cast<void>(sys::write(wake_, &one, sizeof one));
+  }
+
+ private:
+  static std::uint64_t tag(const Slot& slot) noexcept { return (std::uint64_t{slot.generation} << 32) | slot.place; }
+
+  int wait_for(std::array<epoll_event, events_a_wait>& events, Time until) {
+    timespec time{};
+    const timespec* limit = &time;
+    if (!ready_.empty()) {
+      // poll: what is ready already must not wait
+    } else if (until == never) {
+      limit = nullptr;
+    } else if (const Duration left = until - kernel::now(); left > Duration::zero()) {
+      time.tv_sec = static_cast<time_t>(left / std::chrono::seconds(1));
+      time.tv_nsec = static_cast<long>((left % std::chrono::seconds(1)).count());
+    }
+    const int count = sys::epoll_pwait2(epoll_, events.data(), events_a_wait, limit);
+    if (count >= 0) return count;
+    if (sys::last_error() != ENOSYS) return 0;  // EINTR: the loop looks around and comes again
+    const int milliseconds =
+        limit == nullptr
+            ? -1
+            : static_cast<int>(std::min<long long>(time.tv_sec, 86400) * 1000 + (time.tv_nsec + 999'999) / 1'000'000);
+    return std::max(sys::epoll_wait(epoll_, events.data(), events_a_wait, milliseconds), 0);
+  }
+
+  void happened(const epoll_event& event) {
+    if (event.data.u64 == wake_tag) {
+      std::uint64_t count = 0;
+      awake_.store(false, std::memory_order_release);
+      static_cast<void>(sys::read(wake_, &count, sizeof count));
+      return;
+    }
+    Slot* slot =
+        slots_.find({static_cast<std::uint32_t>(event.data.u64), static_cast<std::uint32_t>(event.data.u64 >> 32)});
+    if (slot == nullptr) return;  // of a slot that has been closed since
+    if (slot->role == Role::foreign) return foreign_is_ready(*slot, event.events);
+    if ((event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+      slot->readable = true;
+      slot->hung_up = slot->hung_up || (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    }
+    if (slot->waiting != nullptr) answer_waiting(*slot, event.events);
+    if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable(*slot);
+  }
+
+  void answer_waiting(Slot& slot, std::uint32_t events) {
+    const bool out = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    for (Operation* at = slot.waiting; at != nullptr;) {
+      auto* next = static_cast<Operation*>(at->next);
+      bool over = false;
+      switch (at->kind) {
+        case Operation::Kind::receive:
+          over = slot.readable && !slot.starved && try_receive(slot, static_cast<Receive&>(*at));
+          break;
+        case Operation::Kind::accept: over = slot.readable && try_accept(slot, static_cast<Accept&>(*at)); break;
+        case Operation::Kind::receive_from:
+          over = slot.readable && try_receive_from(slot, static_cast<ReceiveFrom&>(*at));
+          break;
+        case Operation::Kind::send_to: over = out && try_send_to(slot, static_cast<SendTo&>(*at)); break;
+        case Operation::Kind::connect:
+          if (out) connect_ended(slot, static_cast<Connect&>(*at));
+          return;
+        default: break;
+      }
+      if (over) {
+        leave(slot, *at);
+        complete(*at);
+      }
+      at = next;
+    }
+  }
+
+  // The next edge is to be told.
+  void watch(Slot& slot) {
+    if (!slot.registered) register_events(slot, EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  }
+  void watch_out(Slot& slot) {
+    if (slot.watches_out) return;
+    slot.watches_out = true;
+    register_events(slot, slot.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+  }
+  void register_events(Slot& slot, int action, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = tag(slot);
+    if (sys::epoll_ctl(epoll_, action, slot.descriptor, &event) == 0) {
+      slot.registered = true;
+      return;
+    }
+    unwatched_ = system_error(sys::last_error(), "epoll_ctl");
+    slot.unwatched = true;
+  }
+
+  // epoll had no memory for some: nobody would ever wake who waits there. Rare enough to look at every slot.
+  void fail_unwatched() {
+    const Error error = std::exchange(unwatched_, Error());
+    for (std::uint32_t place = 0; place < slots_.size(); ++place) {
+      Slot& slot = slots_.at(place);
+      if (!slot.in_use || !slot.unwatched) continue;
+      slot.unwatched = false;
+      failure_came(slot, error);
+      while (Operation* waiting = slot.waiting) {
+        leave(slot, *waiting);
+        refuse(*waiting, error);
+      }
+      sends_failed(slot, error);
+    }
+  }
+
+  int epoll_ = -1;
+  int wake_ = -1;
+  std::atomic<bool> awake_{false};
+  kernel::DatagramReceiver datagrams_;
+  Error unwatched_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> make_epoll(std::size_t pool_bytes) {
+  auto epoll = std::make_unique<Epoll>(pool_bytes);
+  if (Result<> started = epoll->start(); !started) return started.error();
+  return std::unique_ptr<Backend>(std::move(epoll));
+}
+
+}  // namespace v1
+}  // namespace meari

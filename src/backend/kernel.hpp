@@ -1,0 +1,128 @@
+// Kernel: what the backends over real sockets share, epoll and io_uring, and what is not on the way of a message:
+// opening, adopting, giving back, asking. `Self::blocking` says which mode its descriptors have to be in.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "src/backend/slotted.hpp"
+#include "src/os/native.hpp"
+
+namespace meari {
+inline namespace v1 {
+
+namespace kernel {
+
+[[nodiscard]] Time now() noexcept;  // CLOCK_MONOTONIC
+// A socket as asked for, with the options that every socket of ours has: TCP_NODELAY, keep-alive, TCP_USER_TIMEOUT.
+// Set on a listener, they are inherited by what it accepts.
+Result<Socket> open(const Opening& opening, os::Blocking blocking);
+// What a descriptor is. `connected` is said of streams.
+struct Found {
+  Role role = Role::stream;
+  bool local = false;
+  bool connected = false;
+};
+Result<Found> examine(Descriptor descriptor);
+Result<SocketInfo> info(Descriptor descriptor, Role role, bool local);
+// Closes what the slot has; where it is to be aborted the peer gets RST. A listener's Unix-domain path goes with it.
+void close(const Slot& slot) noexcept;
+
+// Each of these tries once and never waits. True: the operation has its outcome, good or bad. False: it has to wait.
+// The next client, with its address. The listener has to be in non-blocking mode; `flags` are for what it accepts.
+[[nodiscard]] bool try_accept(Descriptor listener, int flags, Accept& accept);
+[[nodiscard]] bool try_send_to(Descriptor descriptor, SendTo& send);
+class DatagramReceiver {
+ public:
+  // The next datagram, copied out of the one buffer that is large enough for any: most are small.
+  [[nodiscard]] bool try_receive_from(Descriptor descriptor, Pool& pool, ReceiveFrom& receive);
+
+ private:
+  using Scratch = std::array<std::byte, std::size_t{64} << 10>;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace kernel
+
+template <class Self>
+class Kernel : public Slotted<Self> {
+ public:
+  using Slotted<Self>::Slotted;
+
+  Result<SlotId> open(const Opening& opening) override {
+    Result<Socket> socket = kernel::open(opening, Self::blocking);
+    if (!socket) return socket.error();
+    return admit(*socket, {opening.role, opening.family == Family::local, false});
+  }
+
+  Result<SlotId> adopt(Descriptor descriptor, Role role) override {
+    if (role == Role::foreign) return this->fresh(descriptor, role);
+    const Result<kernel::Found> found = kernel::examine(descriptor);
+    if (!found) return found.error();
+    if (found->role != role) return Error(Errc::invalid_argument, "adopt a descriptor");
+    const bool was_non_blocking = os::is_non_blocking(descriptor);
+    if (Result<> set = os::set_non_blocking(descriptor, Self::blocking == os::Blocking::no); !set) return set.error();
+    Result<SlotId> slot = admit_descriptor(descriptor, *found);
+    if (!slot) static_cast<void>(os::set_non_blocking(descriptor, was_non_blocking));
+    return slot;
+  }
+
+  Result<SlotId> adopt_accepted(Descriptor descriptor, const Address& from) override {
+    return admit_descriptor(descriptor, {Role::stream, from.family() == Family::local, true});
+  }
+
+  Result<std::pair<SlotId, SlotId>> pair() override {
+    Result<std::pair<Socket, Socket>> sockets = Socket::pair();
+    if (!sockets) return sockets.error();
+    for (const Socket* end : {&sockets->first, &sockets->second}) {
+      Result<> set = os::set_non_blocking(end->descriptor(), Self::blocking == os::Blocking::no);
+      if (!set) return set.error();
+    }
+    const Result<SlotId> first = admit(sockets->first, {Role::stream, true, true});
+    if (!first) return first.error();
+    const Result<SlotId> second = admit(sockets->second, {Role::stream, true, true});
+    if (!second) {
+      this->close(*first, false);
+      return second.error();
+    }
+    return std::pair(*first, *second);
+  }
+
+  [[nodiscard]] Time now() const noexcept override { return kernel::now(); }
+
+  [[nodiscard]] Result<Address> local(SlotId id) const override {
+    const Slot* slot = this->slots_.find(id);
+    if (slot == nullptr) return Errc::closed;
+    return os::local_address(slot->descriptor);
+  }
+  [[nodiscard]] Result<Address> peer(SlotId id) const override {
+    const Slot* slot = this->slots_.find(id);
+    if (slot == nullptr) return Errc::closed;
+    return os::peer_address(slot->descriptor);
+  }
+  [[nodiscard]] Result<SocketInfo> info(SlotId id) const override {
+    const Slot* slot = this->slots_.find(id);
+    if (slot == nullptr) return Errc::closed;
+    return kernel::info(slot->descriptor, slot->role, slot->local);
+  }
+
+ protected:
+  Result<SlotId> admit(Socket& socket, const kernel::Found& found) {
+    Result<SlotId> slot = admit_descriptor(socket.descriptor(), found);
+    if (slot) static_cast<void>(socket.release());
+    return slot;
+  }
+
+  Result<SlotId> admit_descriptor(Descriptor descriptor, const kernel::Found& found) {
+    Result<SlotId> id = this->fresh(descriptor, found.role);
+    if (!id) return id;
+    Slot& slot = *this->slots_.find(*id);
+    slot.local = found.local;
+    slot.connected = found.connected;
+    slot.readable = true;
+    return id;
+  }
+};
+
+}  // namespace v1
+}  // namespace meari

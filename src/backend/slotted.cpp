@@ -1,0 +1,385 @@
+#include "src/backend/slotted.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <new>
+
+namespace meari {
+inline namespace v1 {
+
+// ---- the table
+
+Slot* SlotTable::take() noexcept {
+  if (free_ == Slot::nobody) {
+    if (size_ % page_slots == 0) {
+      std::unique_ptr<Slot[]> page(new (std::nothrow) Slot[page_slots]);
+      if (page == nullptr) return nullptr;
+#if defined(__cpp_exceptions)
+      try {
+        pages_.push_back(std::move(page));
+      } catch (...) {
+        return nullptr;
+      }
+#else
+      pages_.push_back(std::move(page));
+#endif
+    }
+    at(size_).place = size_;
+    at(size_).generation = 1;
+    free_ = size_++;
+    at(free_).next = Slot::nobody;
+  }
+  Slot& slot = at(free_);
+  free_ = std::exchange(slot.next, Slot::nobody);
+  slot.in_use = true;
+  ++in_use_;
+  return &slot;
+}
+
+void SlotTable::free(Slot& slot) noexcept {
+  MEARI_ASSERT(slot.in_use && slot.waiting == nullptr && slot.last_send == nullptr && slot.last_unread == nullptr);
+  const std::uint32_t place = slot.place;
+  const std::uint32_t generation = slot.generation + 1 == 0 ? 1 : slot.generation + 1;
+  slot = Slot{};
+  slot.place = place;
+  slot.generation = generation;
+  slot.next = free_;
+  free_ = place;
+  --in_use_;
+}
+
+// ---- what can be seen
+
+SlotBackend::~SlotBackend() {
+  while (spare_unread_ != nullptr) delete std::exchange(spare_unread_, spare_unread_->next);
+}
+
+Time SlotBackend::since(std::uint32_t then_ms) const noexcept {
+  return turn_time_ - std::chrono::milliseconds(static_cast<std::int32_t>(ms() - then_ms));
+}
+
+SlotFacts SlotBackend::facts(SlotId id) const {
+  SlotFacts facts;
+  const Slot* slot = slots_.find(id);
+  if (slot == nullptr || slot->closing) return facts;
+  facts.role = slot->role;
+  facts.descriptor = slot->descriptor;
+  facts.number = slot->number;
+  facts.unread = slot->unread_bytes;
+  facts.receiving = slot->waiting;
+  facts.sending = first_send(*slot);
+  if (const Send* send = first_send(*slot)) {
+    do {
+      facts.unsent += left_of(*send);
+      send = static_cast<const Send*>(send->next);
+    } while (send != first_send(*slot));
+  }
+  facts.connected = slot->connected;
+  facts.failed = static_cast<bool>(slot->failure);
+  facts.ended = slot->ended && slot->last_unread == nullptr;
+  facts.finished = slot->finished;
+  facts.broken = slot->send_failure != Errc::none;
+  facts.bytes_received = slot->received.value();
+  facts.bytes_sent = slot->sent.value();
+  facts.last_received = since(slot->received_ms);
+  facts.last_sent = since(slot->sent_ms);
+  return facts;
+}
+
+SlotPolicy* SlotBackend::policy(SlotId id) noexcept {
+  Slot* slot = slots_.find(id);
+  return slot == nullptr ? nullptr : &slot->policy;
+}
+
+// ---- waiting
+
+Submitted SlotBackend::wait_here(Slot& slot, Operation& operation) noexcept {
+  operation.next = nullptr;
+  Operation* last = slot.waiting;
+  while (last != nullptr && last->next != nullptr) last = static_cast<Operation*>(last->next);
+  if (last == nullptr) {
+    slot.waiting = &operation;
+  } else {
+    last->next = &operation;
+  }
+  return Submitted::pending;
+}
+
+bool SlotBackend::leave(Slot& slot, Operation& operation) noexcept {
+  Operation* before = nullptr;
+  for (Operation* at = slot.waiting; at != nullptr; before = at, at = static_cast<Operation*>(at->next)) {
+    if (at != &operation) continue;
+    auto* after = static_cast<Operation*>(at->next);
+    if (before == nullptr) {
+      slot.waiting = after;
+    } else {
+      before->next = after;
+    }
+    at->next = nullptr;
+    return true;
+  }
+  return false;
+}
+
+// ---- receiving
+
+void SlotBackend::bytes_came(Slot& slot, Chunk chunk) noexcept {
+  count_received(slot, chunk.size());
+  if (!append_unread(slot, std::move(chunk))) {
+    failure_came(slot, Errc::out_of_memory);
+  }
+}
+
+void SlotBackend::failure_came(Slot& slot, Error error) noexcept {
+  if (!slot.failure) slot.failure = std::move(error);
+}
+
+void SlotBackend::settle_receive(Slot& slot) noexcept {
+  Receive* receive = receiver(slot);
+  if (receive == nullptr || !answer(slot, *receive)) return;
+  slot.waiting = nullptr;
+  complete(*receive);
+}
+
+bool SlotBackend::answer(Slot& slot, Receive& receive) noexcept {
+  if (slot.last_unread != nullptr) {
+    Unread* first = slot.last_unread->next;
+    if (receive.limit < first->chunk.size()) {
+      receive.chunk = first->chunk.split(receive.limit);
+    } else {
+      receive.chunk = std::move(first->chunk);
+      if (first == slot.last_unread) {
+        slot.last_unread = nullptr;
+      } else {
+        slot.last_unread->next = first->next;
+      }
+      first->next = spare_unread_;
+      spare_unread_ = first;
+    }
+    slot.unread_bytes -= static_cast<std::uint32_t>(receive.chunk.size());
+    return true;
+  }
+  if (slot.failure) {
+    receive.error = slot.failure;
+    return true;
+  }
+  return slot.ended;  // with an empty chunk
+}
+
+namespace {
+Unread* new_unread(Unread*& spare, Chunk chunk) noexcept {
+  Unread* piece = spare;
+  if (piece != nullptr) {
+    spare = piece->next;
+    piece->chunk = std::move(chunk);
+    return piece;
+  }
+  return new (std::nothrow) Unread{std::move(chunk), nullptr};
+}
+}  // namespace
+
+bool SlotBackend::append_unread(Slot& slot, Chunk chunk) noexcept {
+  const auto count = static_cast<std::uint32_t>(chunk.size());
+  if (slot.last_unread == nullptr || !slot.last_unread->chunk.join(chunk)) {
+    // While memory is scarce, nothing that nobody waits for keeps a slab.
+    if (slot.waiting == nullptr && pool_.scarce()) settle(chunk, pool_);
+    Unread* piece = new_unread(spare_unread_, std::move(chunk));
+    if (piece == nullptr) return false;
+    if (slot.last_unread == nullptr) {
+      piece->next = piece;
+    } else {
+      piece->next = std::exchange(slot.last_unread->next, piece);
+    }
+    slot.last_unread = piece;
+  }
+  slot.unread_bytes += count;
+  return true;
+}
+
+void SlotBackend::unread(SlotId id, Chunk chunk) {
+  Slot* slot = slots_.find(id);
+  if (slot == nullptr || slot->closing || chunk.empty()) return;
+  if (pool_.scarce()) settle(chunk, pool_);
+  const auto count = static_cast<std::uint32_t>(chunk.size());
+  Unread* piece = new_unread(spare_unread_, std::move(chunk));
+  if (piece == nullptr) return failure_came(*slot, Errc::out_of_memory);
+  if (slot->last_unread == nullptr) {
+    slot->last_unread = piece->next = piece;
+  } else {
+    piece->next = std::exchange(slot->last_unread->next, piece);
+  }
+  slot->unread_bytes += count;
+  settle_receive(*slot);
+}
+
+void SlotBackend::drop_unread(Slot& slot) noexcept {
+  if (slot.last_unread == nullptr) return;
+  Unread* piece = std::exchange(slot.last_unread->next, nullptr);
+  slot.last_unread = nullptr;
+  slot.unread_bytes = 0;
+  while (piece != nullptr) {
+    Unread* next = piece->next;
+    piece->chunk = Chunk();
+    piece->next = spare_unread_;
+    spare_unread_ = piece;
+    piece = next;
+  }
+}
+
+void SlotBackend::starve(Slot& slot) noexcept {
+  if (slot.starved) return;
+  slot.starved = true;
+  slot.next = Slot::nobody;
+  const std::uint32_t place = slot.place;
+  if (last_starved_ == Slot::nobody) {
+    first_starved_ = place;
+  } else {
+    slots_.at(last_starved_).next = place;
+  }
+  last_starved_ = place;
+}
+
+void SlotBackend::unstarve(Slot& slot) noexcept {
+  if (!slot.starved) return;
+  const std::uint32_t place = slot.place;
+  std::uint32_t before = Slot::nobody;
+  for (std::uint32_t at = first_starved_; at != Slot::nobody; before = at, at = slots_.at(at).next) {
+    if (at != place) continue;
+    if (before == Slot::nobody) {
+      first_starved_ = slot.next;
+    } else {
+      slots_.at(before).next = slot.next;
+    }
+    if (last_starved_ == place) last_starved_ = before;
+    break;
+  }
+  slot.starved = false;
+  slot.next = Slot::nobody;
+}
+
+Slot* SlotBackend::next_to_feed() noexcept {
+  // The slab that is being filled counts only when somebody has something in it.
+  if (first_starved_ == Slot::nobody || pool_.bytes_on_loan() >= pool_.slab_budget() * Pool::slab_bytes) return nullptr;
+  Slot& slot = slots_.at(first_starved_);
+  unstarve(slot);
+  return &slot;
+}
+
+// ---- sending
+
+Submitted SlotBackend::wait_to_send(Slot& slot, Send& send) noexcept {
+  settle(send.chunk, pool_);
+  return queue_send(slot, send);
+}
+
+Submitted SlotBackend::queue_send(Slot& slot, Send& send) noexcept {
+  if (slot.last_send == nullptr) {
+    send.next = &send;
+  } else {
+    send.next = std::exchange(slot.last_send->next, &send);
+  }
+  slot.last_send = &send;
+  return Submitted::pending;
+}
+
+void SlotBackend::leave_sends(Slot& slot, Send& send) noexcept {
+  if (slot.last_send == nullptr) return;
+  Send* before = slot.last_send;
+  do {
+    auto* at = static_cast<Send*>(before->next);
+    if (at == &send) {
+      before->next = send.next;
+      if (slot.last_send == &send) slot.last_send = before == &send ? nullptr : before;
+      send.next = nullptr;
+      return;
+    }
+    before = at;
+  } while (before != slot.last_send);
+}
+
+std::size_t SlotBackend::left_of(const Send& send) noexcept {
+  if (send.pieces == nullptr) return send.chunk.size();
+  std::size_t total = 0;
+  for (std::uint32_t i = 0; i < send.count; ++i) total += send.pieces[i].size();
+  return total - send.sent;
+}
+
+std::size_t SlotBackend::pieces_left(const Send& send, std::span<const std::byte>* pieces, std::size_t most) noexcept {
+  if (send.pieces == nullptr) {
+    pieces[0] = send.chunk.bytes();
+    return send.chunk.empty() ? 0 : 1;
+  }
+  std::size_t gone = send.sent;
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < send.count && count < most; ++i) {
+    const std::size_t size = send.pieces[i].size();
+    if (gone >= size) {
+      gone -= size;
+    } else {
+      pieces[count++] = send.pieces[i].subspan(std::exchange(gone, 0));
+    }
+  }
+  return count;
+}
+
+bool SlotBackend::went(Slot& slot, Send& send, std::size_t count) noexcept {
+  count_sent(slot, count);
+  send.sent += count;
+  if (send.pieces == nullptr) {
+    send.chunk.drop(count);
+    if (!send.chunk.empty()) return false;
+    send.chunk = Chunk();  // its memory is free now, however long the Send lives on
+    return true;
+  }
+  return left_of(send) == 0;
+}
+
+void SlotBackend::sends_failed(Slot& slot, const Error& error) noexcept {
+  if (slot.send_failure == Errc::none) slot.send_failure = error.code();
+  while (Send* send = first_send(slot)) {
+    leave_sends(slot, *send);
+    refuse(*send, error);
+  }
+}
+
+void SlotBackend::abandon_send(Slot& slot, Send& send, Errc reason) noexcept {
+  leave_sends(slot, send);
+  if (send.sent == 0) {
+    refuse(send, reason);
+    return;
+  }
+  refuse(send, reason == Errc::timed_out ? reason : Errc::write_incomplete);
+  sends_failed(slot, Errc::write_incomplete);
+}
+
+// ---- slots
+
+Result<SlotId> SlotBackend::fresh(Descriptor descriptor, Role role) noexcept {
+  static std::atomic<std::uint32_t> numbers{0};
+  Slot* slot = slots_.take();
+  if (slot == nullptr) return Errc::out_of_memory;
+  slot->descriptor = descriptor;
+  slot->role = role;
+  slot->number = numbers.fetch_add(1, std::memory_order_relaxed) + 1;
+  slot->received_ms = slot->sent_ms = ms();
+  return slots_.id(*slot);
+}
+
+void SlotBackend::forget(Slot& slot) noexcept {
+  drop_unread(slot);
+  slots_.free(slot);
+}
+
+void SlotBackend::everybody_leaves(Slot& slot) noexcept {
+  while (Operation* waiting = slot.waiting) {
+    leave(slot, *waiting);
+    refuse(*waiting, Errc::canceled);
+  }
+  while (Send* send = first_send(slot)) {
+    leave_sends(slot, *send);
+    refuse(*send, Errc::canceled);
+  }
+}
+
+}  // namespace v1
+}  // namespace meari

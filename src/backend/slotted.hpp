@@ -1,0 +1,217 @@
+// Slotted: what every backend does in the same way. It keeps the rules of operation.hpp (who may wait, in which
+// order, what a cancel means, what is left when a slot is closed); the backend below moves bytes and tells it.
+//
+//   class Epoll final : public Slotted<Epoll> {
+//     Submitted start_receive(Slot&, Receive&);     nothing is unread, no end was seen: try, or wait
+//     Submitted start_send(Slot&, Send&);           nothing else is in flight; the same for a Finish
+//     Submitted start_accept(Slot&, Accept&);       also start_connect, start_receive_from, start_send_to, start_ready
+//     void stop(Slot&, Operation&, Errc reason);    the pending operation is wanted no more
+//     void shut(Slot&);                             nobody waits any more: close the descriptor, then forget(slot)
+//     bool feed(Slot&);                             there is memory again for the receive that waits here; false: too little
+//   };
+//
+// A start_ function answers done or pending. For a failure it says `return refuse(operation, error)`, which completes it
+// through the ready list. What waits is put into the slot with wait_here() or wait_to_send().
+#pragma once
+
+#include <meari/backend.hpp>
+#include "src/backend/pool.hpp"
+#include "src/backend/slot.hpp"
+
+namespace meari {
+inline namespace v1 {
+
+class SlotBackend : public Backend {
+ public:
+  explicit SlotBackend(std::size_t pool_bytes) noexcept : pool_(pool_bytes) {}
+  ~SlotBackend() override;
+
+  [[nodiscard]] SlotFacts facts(SlotId slot) const override;
+  [[nodiscard]] SlotPolicy* policy(SlotId slot) noexcept override;
+  void unread(SlotId slot, Chunk chunk) override;
+  [[nodiscard]] std::size_t slots_in_use() const noexcept override { return slots_.in_use(); }
+  [[nodiscard]] std::size_t bytes_on_loan() const noexcept override { return pool_.bytes_on_loan(); }
+
+ protected:
+  // ---- outcomes
+  static Submitted done(Operation& operation) noexcept {
+    operation.state = Operation::State::completed;
+    return Submitted::done;
+  }
+  void complete(Operation& operation) noexcept {
+    operation.state = Operation::State::completed;
+    ready_.push(operation);
+  }
+  Submitted refuse(Operation& operation, Error error) noexcept {
+    operation.error = std::move(error);
+    complete(operation);
+    return Submitted::pending;
+  }
+
+  // ---- waiting
+  Submitted wait_here(Slot& slot, Operation& operation) noexcept;  // at the end of slot.waiting
+  bool leave(Slot& slot, Operation& operation) noexcept;           // out of slot.waiting; was it there?
+  // The receive that waits on a stream, if there is one.
+  static Receive* receiver(const Slot& slot) noexcept {
+    return slot.waiting != nullptr && slot.waiting->kind == Operation::Kind::receive
+               ? static_cast<Receive*>(slot.waiting)
+               : nullptr;
+  }
+
+  // ---- receiving
+  // Bytes, the end or an error have come in. A receive that waits gets them, in this order; else they stay.
+  // `gather`: the caller will say settle_receive() when all that has come is in, so that pieces can be joined.
+  void bytes_came(Slot& slot, Chunk chunk) noexcept;
+  void count_received(Slot& slot, std::size_t bytes) noexcept {
+    slot.received_ms = ms();
+    slot.received.add(bytes);
+  }
+  void count_sent(Slot& slot, std::size_t bytes) noexcept {
+    slot.sent_ms = ms();
+    slot.sent.add(bytes);
+  }
+  void end_came(Slot& slot) noexcept { slot.ended = true; }
+  void failure_came(Slot& slot, Error error) noexcept;
+  // Answers the receive that waits, if the slot has something for it.
+  void settle_receive(Slot& slot) noexcept;
+  // Fills in what the slot has for a receive: bytes first, then the failure, then the end. False: nothing yet.
+  bool answer(Slot& slot, Receive& receive) noexcept;
+  bool append_unread(Slot& slot, Chunk chunk) noexcept;  // false without memory
+  void drop_unread(Slot& slot) noexcept;
+  // Waits for memory of the pool; feed() is called for it when some has come back.
+  void starve(Slot& slot) noexcept;
+  void unstarve(Slot& slot) noexcept;
+  [[nodiscard]] Slot* next_to_feed() noexcept;  // takes one out of the FIFO when there is memory
+  [[nodiscard]] bool somebody_starves() const noexcept { return first_starved_ != Slot::nobody; }
+
+  // ---- sending
+  static Send* first_send(const Slot& slot) noexcept {
+    return slot.last_send == nullptr ? nullptr : static_cast<Send*>(slot.last_send->next);
+  }
+  Submitted queue_send(Slot& slot, Send& send) noexcept;    // at the end of the queue, to go within this turn
+  Submitted wait_to_send(Slot& slot, Send& send) noexcept;  // the same, to wait for its turn: a loan is copied out
+  void leave_sends(Slot& slot, Send& send) noexcept;
+  // `count` more bytes of the send are gone. True: that was all of it.
+  bool went(Slot& slot, Send& send, std::size_t count) noexcept;
+  static std::size_t left_of(const Send& send) noexcept;
+  // The pieces still to go, at most `most` of them. Returns how many.
+  static std::size_t pieces_left(const Send& send, std::span<const std::byte>* pieces, std::size_t most) noexcept;
+  // Sending is over for this slot: every send that waits fails, and every later one.
+  void sends_failed(Slot& slot, const Error& error) noexcept;
+  // The send is not to go on: out of the queue, failed with `reason`; the stream is broken if a part had left.
+  void abandon_send(Slot& slot, Send& send, Errc reason) noexcept;
+
+  // ---- slots
+  Result<SlotId> fresh(Descriptor descriptor, Role role) noexcept;  // a new slot; out_of_memory
+  void forget(Slot& slot) noexcept;                                 // the slot is free for the next
+  void everybody_leaves(Slot& slot) noexcept;                       // completes all that waits with canceled
+  [[nodiscard]] std::uint32_t ms() const noexcept {
+    return static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(turn_time_.time_since_epoch()).count());
+  }
+  [[nodiscard]] Time since(std::uint32_t then_ms) const noexcept;
+
+  SlotTable slots_;
+  Pool pool_;
+  Time turn_time_{};  // read once a turn: when wait() returned
+  std::uint32_t first_starved_ = Slot::nobody;
+  std::uint32_t last_starved_ = Slot::nobody;
+  Unread* spare_unread_ = nullptr;
+};
+
+template <class Self>
+class Slotted : public SlotBackend {
+ public:
+  using SlotBackend::SlotBackend;
+
+  Submitted submit(Operation& operation) final {
+    MEARI_ASSERT(operation.state != Operation::State::pending);
+    operation.state = Operation::State::pending;
+    operation.cancel_requested = false;
+    operation.progress = 0;
+    operation.error = Error();
+    Slot* slot = slots_.find(operation.slot);
+    if (slot == nullptr || slot->closing) return refuse(operation, Errc::closed);
+    switch (operation.kind) {
+      case Operation::Kind::receive: return submit_receive(*slot, static_cast<Receive&>(operation));
+      case Operation::Kind::send:
+      case Operation::Kind::finish: return submit_send(*slot, static_cast<Send&>(operation));
+      case Operation::Kind::accept: return of_role(*slot, Role::listener, operation, &Self::start_accept);
+      case Operation::Kind::connect: return of_role(*slot, Role::stream, operation, &Self::start_connect);
+      case Operation::Kind::receive_from: return of_role(*slot, Role::datagram, operation, &Self::start_receive_from);
+      case Operation::Kind::send_to: return of_role(*slot, Role::datagram, operation, &Self::start_send_to);
+      case Operation::Kind::ready: return of_role(*slot, Role::foreign, operation, &Self::start_ready);
+    }
+    broken("an Operation of an unknown kind");
+  }
+
+  void cancel(Operation& operation, Errc reason) final {
+    if (operation.state != Operation::State::pending || operation.cancel_requested) return;
+    operation.cancel_requested = true;
+    Slot* slot = slots_.find(operation.slot);
+    MEARI_ASSERT(slot != nullptr);
+    if (operation.kind == Operation::Kind::receive) {  // local: its bytes stay in the slot
+      leave(*slot, operation);
+      unstarve(*slot);
+      refuse(operation, reason);
+    } else if ((operation.kind == Operation::Kind::send || operation.kind == Operation::Kind::finish) &&
+               &operation != first_send(*slot)) {
+      abandon_send(*slot, static_cast<Send&>(operation), reason);
+    } else {
+      self().stop(*slot, operation, reason);
+    }
+  }
+
+  void close(SlotId id, bool abort) final {
+    Slot* slot = slots_.find(id);
+    if (slot == nullptr || slot->closing) return;
+    MEARI_ASSERT(!slot->policy.timer.is_set());
+    slot->abort = abort;
+    slot->closing = true;
+    unstarve(*slot);
+    drop_unread(*slot);
+    self().shut(*slot);
+  }
+
+ protected:
+  // Memory has come back: those who wait for it go on, as many as slabs came.
+  void feed_starved() noexcept {
+    while (Slot* slot = next_to_feed()) {
+      if (!self().feed(*slot)) return starve(*slot);
+    }
+  }
+
+ private:
+  Self& self() noexcept { return static_cast<Self&>(*this); }
+
+  Submitted submit_receive(Slot& slot, Receive& receive) {
+    if (slot.role != Role::stream) return refuse(receive, Errc::invalid_argument);
+    if (slot.waiting != nullptr) return refuse(receive, Errc::busy);
+    if (!slot.connected) return refuse(receive, Errc::not_connected);
+    MEARI_ASSERT(receive.limit > 0);
+    receive.chunk = Chunk();
+    if (answer(slot, receive)) return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+    return self().start_receive(slot, receive);
+  }
+
+  Submitted submit_send(Slot& slot, Send& send) {
+    send.sent = 0;
+    if (slot.role != Role::stream) return refuse(send, Errc::invalid_argument);
+    if (slot.send_failure != Errc::none) return refuse(send, slot.send_failure);
+    if (!slot.connected) return refuse(send, Errc::not_connected);
+    if (slot.finished) return send.kind == Operation::Kind::finish ? done(send) : refuse(send, Errc::broken_pipe);
+    slot.sent_ms = ms();
+    if (slot.last_send != nullptr) return wait_to_send(slot, send);
+    if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
+    return self().start_send(slot, send);
+  }
+
+  template <class Wanted>
+  Submitted of_role(Slot& slot, Role role, Operation& operation, Submitted (Self::*start)(Slot&, Wanted&)) {
+    if (slot.role != role) return refuse(operation, Errc::invalid_argument);
+    return (self().*start)(slot, static_cast<Wanted&>(operation));
+  }
+};
+
+}  // namespace v1
+}  // namespace meari

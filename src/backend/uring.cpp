@@ -1,0 +1,242 @@
+#include "src/backend/uring.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "src/backend/uring_backend.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+namespace {
+constexpr unsigned sends_on_the_spot = 4;        // in a turn with one completion
+constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
+constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
+constexpr std::size_t parcels_kept = 64;
+}  // namespace
+
+// ---- life
+
+Result<> Uring::start(const UringOptions& options, const Abilities& abilities) {
+  current_ = abilities.current && !options.floor;
+  if (Error error = ring_.open({options.submissions, options.completions})) return error;
+  if (Error error = buffers_.open(ring_, current_, current_ ? abilities.current_rewinds : abilities.floor_rewinds))
+    return error;
+  wake_ = sys::eventfd(0, EFD_CLOEXEC);
+  if (wake_ < 0) return system_error(sys::last_error(), "eventfd");
+  parcels_.resize(parcels_kept);
+  touched_.reserve(options.completions);
+  return {};
+}
+
+Uring::~Uring() {
+  pool_.belongs_to_this_thread();  // whoever destroys is the last one here
+  for (std::uint32_t place = 0; place < slots_.size(); ++place) {
+    Slot& slot = slots_.at(place);
+    if (!slot.in_use || slot.closing) continue;
+    slot.closing = true;
+    unstarve(slot);
+    drop_unread(slot);
+    shut(slot);
+  }
+  // On the thread that turned the ring everything is waited for. When that thread has ended, the kernel has taken
+  // back what it had submitted.
+  if (ring_.is_open() && owner_ == std::this_thread::get_id())
+    work_until([this] { return slots_.in_use() == 0; }, std::chrono::seconds(2));
+  ring_.close();
+  for (std::uint32_t place = 0; place < slots_.size(); ++place) {
+    Slot& slot = slots_.at(place);
+    if (!slot.in_use) continue;
+    everybody_leaves(slot);
+    gone(slot);
+  }
+  if (wake_ >= 0) sys::close(wake_);
+}
+
+// The thread that turns first is the one that the kernel works for.
+void Uring::own() {
+  owned_ = true;
+  owner_ = std::this_thread::get_id();
+  pool_.belongs_to_this_thread();
+  if (Error error = ring_.enable()) broken("io_uring could not be enabled");
+  watch_wake();
+}
+
+void Uring::watch_wake() noexcept {
+  Submission& entry = ring_.next();
+  entry.opcode = IORING_OP_READ;
+  entry.fd = wake_;
+  entry.addr = reinterpret_cast<std::uintptr_t>(&wake_count_);
+  entry.len = sizeof wake_count_;
+  entry.off = std::numeric_limits<std::uint64_t>::max();
+  entry.user_data = Tag{.kind = Kind::wake}.packed();
+}
+
+Parcel& Uring::next_parcel() noexcept {
+  if (ring_.queued() == 0) parcels_used_ = 0;
+  if (parcels_used_ == parcels_.size()) {
+    if (!owned_) own();
+    ring_.flush();
+    parcels_used_ = 0;
+  }
+  return parcels_[parcels_used_++];
+}
+
+Result<Descriptor> Uring::release(SlotId id) {
+  Slot* slot = slots_.find(id);
+  if (slot == nullptr || slot->closing) return Errc::closed;
+  if (slot->waiting != nullptr || slot->last_send != nullptr || slot->last_unread != nullptr) return Errc::busy;
+  MEARI_ASSERT(!slot->policy.timer.is_set());
+  if (slot->in_kernel != 0) {
+    withdraw_all(*slot);
+    work_until([slot] { return slot->in_kernel == 0; }, Duration::max());
+    if (slot->last_unread != nullptr) return Errc::busy;  // it came in the last moment
+  }
+  const Descriptor descriptor = slot->descriptor;
+  if (slot->registered) {
+    if (Result<> set = os::set_non_blocking(descriptor, false); !set) return set.error();
+  }
+  forget(*slot);
+  return descriptor;
+}
+
+// ---- turning
+
+void Uring::wake() noexcept {
+  if (awake_.exchange(true, std::memory_order_acq_rel)) return;
+  const std::uint64_t one = 1;
+  static_cast<void>(sys::write(wake_, &one, sizeof one));
+}
+
+void Uring::wait(Time until) {
+  if (!owned_) own();
+  feed_some();
+  happened_ = 0;
+  if (ring_.all_seen()) buffers_.rewind();
+  const bool some_can_be_fed = somebody_starves() && buffers_.in_ring() != 0;
+  enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
+  turn_time_ = kernel::now();
+  reap();
+  on_the_spot_ = happened_ <= 1 ? sends_on_the_spot : 0;
+}
+
+void Uring::enter(Time until) {
+  // All of them are over when the kernel has taken them; waiting for so many lets as many receives come along, and on
+  // the floor each of those needs a slab of its own.
+  const unsigned in_ring = std::min(std::exchange(count_in_ring_, 0), current_ ? 1U << 16 : receives_an_enter);
+  if (until == Time::min()) {
+    if (ring_.has_work()) ring_.enter({.least = 0, .limit = Duration::zero()});
+  } else if (until == never) {
+    ring_.enter({.least = std::max(in_ring, 1U)});
+  } else {
+    const Duration left = until - kernel::now();
+    ring_.enter({.least = left > Duration::zero() ? std::max(in_ring, 1U) : 0, .limit = left});
+  }
+}
+
+template <class Done>
+void Uring::work_until(Done&& is_done, Duration limit) {
+  const Time start = kernel::now();
+  count_in_ring_ = 0;
+  while (!is_done() && kernel::now() - start < limit) {
+    ring_.enter({.least = 1, .limit = std::chrono::milliseconds(100)});
+    reap();
+  }
+}
+
+// Pieces that followed each other have been joined when the slots are settled.
+void Uring::reap() {
+  ring_.reap([this](const Completion& completion) { take(completion); });
+  settle_touched();
+}
+
+// Every completion comes by here.
+void Uring::take(Completion completion) {
+  Chunk chunk = completion.has_buffer() ? buffers_.taken(completion) : Chunk();
+  const Tag tag = Tag::of(completion.tag);
+  if (tag.kind == Kind::nothing) return;
+  if (tag.kind == Kind::wake) {
+    awake_.store(false, std::memory_order_release);
+    return watch_wake();
+  }
+  if (tag.place >= slots_.size()) return;
+  Slot& slot = slots_.at(tag.place);
+  if (!slot.in_use || (slot.generation & Tag::generations) != tag.generation) return;
+  ++happened_;
+  if (!completion.goes_on()) --slot.in_kernel;
+  switch (tag.kind) {
+    case Kind::receive:
+      if (!slot.closing) received(slot, completion, std::move(chunk));
+      break;
+    case Kind::send: sent(slot, completion.result); break;
+    case Kind::connect: connect_ended(slot, completion.result); break;
+    case Kind::poll_in:
+    case Kind::poll_out: polled(slot, tag.kind, completion.result); break;
+    case Kind::nothing:
+    case Kind::wake: break;
+  }
+  if (slot.closing && slot.in_kernel == 0) gone(slot);
+}
+
+// A message that the end of a slab has cut in two: a copy costs less than to receive and to send twice.
+void Uring::join_pieces(Slot& slot) {
+  const Unread* last = slot.last_unread;
+  if (last == nullptr || last->next == last || slot.unread_bytes > most_copied || pool_.scarce()) return;
+  const std::span<std::byte> room = pool_.room(slot.unread_bytes);
+  if (room.empty()) return;
+  std::size_t count = 0;
+  const Unread* piece = last;
+  do {
+    piece = piece->next;
+    std::memcpy(room.data() + count, piece->chunk.data(), piece->chunk.size());
+    count += piece->chunk.size();
+  } while (piece != last);
+  drop_unread(slot);
+  append_unread(slot, pool_.commit(count));
+}
+
+void Uring::settle_touched() {
+  for (const std::uint32_t place : touched_) {
+    Slot& slot = slots_.at(place);
+    slot.touched = false;
+    if (!slot.in_use || slot.closing) continue;
+    if (receiver(slot) != nullptr) join_pieces(slot);
+    settle_receive(slot);
+    if (receiver(slot) == nullptr || slot.armed || slot.starved) continue;
+    if (ran_out_) {
+      starve(slot);  // all at once they would only find nothing again
+    } else {
+      arm(slot);
+    }
+  }
+  touched_.clear();
+  ran_out_ = false;
+}
+
+// Memory has come back: those who wait for it go on. Who is known to have something to receive takes memory, so only
+// some of them at a time, and once a turn, so that they get it in their order; the others cost nothing until something
+// comes.
+void Uring::feed_some() {
+  if (!buffers_.refill()) return;
+  unsigned room = std::max(buffers_.in_ring() / 2, 1U);
+  while (somebody_starves()) {
+    Slot& slot = slots_.at(first_starved_);
+    if (slot.readable && room-- == 0) return;
+    unstarve(slot);
+    if (receiver(slot) != nullptr && !slot.armed) arm(slot);
+  }
+}
+
+}  // namespace uring
+
+Result<std::unique_ptr<Backend>> make_uring(const UringOptions& options) {
+  const uring::Abilities abilities = uring::probe();
+  if (abilities.refused) return abilities.refused;
+  auto backend = std::make_unique<uring::Uring>(options);
+  if (Result<> started = backend->start(options, abilities); !started) return started.error();
+  return std::unique_ptr<Backend>(std::move(backend));
+}
+
+}  // namespace v1
+}  // namespace meari

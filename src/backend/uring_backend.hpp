@@ -1,0 +1,172 @@
+// Uring: the backend over io_uring(7). Operations go into a queue that the waiting system call hands over, all at once.
+//
+//   submit()   an entry in the submission queue; no system call
+//   wait()     one enter(): the kernel takes the entries, does what it can, waits; then every completion passes take(),
+//              and the slots that were touched are settled, so that pieces that came one after the other are joined
+//
+// Descriptors are in blocking mode: the calls made here directly say MSG_DONTWAIT, and an operation in the ring would
+// fail with EAGAIN where it should wait. Listeners are the exception: accept4(2) knows no such flag, so they are polled
+// through the ring and asked directly. That keeps an accept out of the kernel: nothing can be lost by a cancel.
+//
+// What is in the kernel for a slot is counted in `in_kernel`; the descriptor is closed when that is 0, not before.
+//
+//   uring_operations.cpp   what becomes of an operation         uring.cpp        making, turning, taking completions
+//   uring_buffers.hpp      slabs in the hands of the kernel     uring_ring.hpp   the two queues
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "src/backend/kernel.hpp"
+#include "src/backend/uring.hpp"
+#include "src/backend/uring_buffers.hpp"
+#include "src/backend/uring_probe.hpp"
+#include "src/backend/uring_ring.hpp"
+#include "src/os/system.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+// What a completion is for: kind, generation and place of a slot, in 64 bits.
+enum class Kind : std::uint8_t { nothing, receive, send, connect, poll_in, poll_out, wake };
+struct Tag {
+  static constexpr std::uint32_t generations = (1U << 28) - 1;
+  Kind kind = Kind::nothing;
+  std::uint32_t generation = 0;
+  std::uint32_t place = 0;
+
+  [[nodiscard]] std::uint64_t packed() const noexcept {
+    return std::uint64_t(kind) << 60 | std::uint64_t{generation & generations} << 32 | place;
+  }
+  static Tag of(std::uint64_t packed) noexcept {
+    return {Kind(packed >> 60), std::uint32_t(packed >> 32) & generations, std::uint32_t(packed)};
+  }
+  static Tag of(Kind kind, const Slot& slot) noexcept { return {kind, slot.generation, slot.place}; }
+};
+
+// What the kernel reads while it takes a submission, and never again: a message of several pieces, or an address.
+struct Parcel {
+  static constexpr std::size_t most_pieces = 16;
+  using Pieces = std::array<std::span<const std::byte>, most_pieces>;
+
+  msghdr message{};
+  std::array<iovec, most_pieces> vectors;
+  os::NativeAddress address;
+
+  msghdr& pack(const Pieces& pieces, std::size_t count) noexcept;
+};
+
+class Uring final : public Kernel<Uring> {
+ public:
+  static constexpr os::Blocking blocking = os::Blocking::yes;
+
+  explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
+    turn_time_ = kernel::now();
+  }
+  ~Uring() override;
+  Result<> start(const UringOptions& options, const Abilities& abilities);
+
+  [[nodiscard]] std::string_view name() const noexcept override { return current_ ? "uring" : "uring-floor"; }
+  Result<Descriptor> release(SlotId id) override;
+  void wait(Time until) override;
+  void wake() noexcept override;
+  [[nodiscard]] std::size_t bytes_on_loan() const noexcept override {
+    return pool_.bytes_on_loan() - buffers_.unused_slabs() * Pool::slab_bytes;
+  }
+
+  // For Slotted, which has the rules.
+  Submitted start_receive(Slot& slot, Receive& receive);
+  Submitted start_send(Slot& slot, Send& send);
+  Submitted start_accept(Slot& slot, Accept& accept);
+  Submitted start_connect(Slot& slot, Connect& connect);
+  Submitted start_receive_from(Slot& slot, ReceiveFrom& receive);
+  Submitted start_send_to(Slot& slot, SendTo& send);
+  Submitted start_ready(Slot& slot, Readiness& readiness);
+  void stop(Slot& slot, Operation& operation, Errc reason);
+  void shut(Slot& slot);
+
+ private:
+  // ---- receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
+  void arm(Slot& slot);
+  void received(Slot& slot, const Completion& completion, Chunk chunk);
+
+  // ---- sending
+  bool try_send(Slot& slot, Send& send, Error& error);
+  void send_in_ring(Slot& slot, const Send& send, unsigned flags);
+  void sent(Slot& slot, int result);
+  void go_on_sending(Slot& slot);
+  static Error finish(Slot& slot);
+
+  // ---- connections and datagrams
+  bool try_accept(Slot& slot, Accept& accept);
+  void connect_ended(Slot& slot, int result);
+  bool try_receive_from(Slot& slot, ReceiveFrom& receive);
+  bool try_send_to(Slot& slot, SendTo& send);
+
+  // ---- readiness: of listeners, of datagram sockets, and of descriptors that belong to others
+  void poll(Slot& slot, Kind kind);
+  void polled(Slot& slot, Kind kind, int result);
+  bool try_again(Slot& slot, Operation& operation);
+
+  // ---- ends
+  void withdraw(Slot& slot, Kind kind);  // what is in the kernel for it is wanted no more
+  void withdraw_all(Slot& slot);
+  void gone(Slot& slot);
+
+  // ---- submissions
+  void own();
+  Submission& next_submission() noexcept {
+    if (!owned_) own();
+    return ring_.next();
+  }
+  Submission& submission(Kind kind, Slot& slot, std::uint8_t opcode) noexcept {
+    Submission& entry = next_submission();
+    entry.opcode = opcode;
+    entry.fd = sys::plain(slot.descriptor);
+    entry.user_data = Tag::of(kind, slot).packed();
+    ++slot.in_kernel;
+    return entry;
+  }
+  Parcel& next_parcel() noexcept;
+  void watch_wake() noexcept;
+
+  // ---- completions
+  void enter(Time until);
+  void reap();
+  void take(Completion completion);
+  void touch(Slot& slot) {
+    if (slot.touched) return;
+    slot.touched = true;
+    touched_.push_back(slot.place);
+  }
+  void settle_touched();
+  void join_pieces(Slot& slot);
+  void feed_some();
+  template <class Done>
+  void work_until(Done&& is_done, Duration limit);
+
+  Ring ring_;
+  Buffers buffers_;
+  std::vector<std::uint32_t> touched_;
+  std::vector<Parcel> parcels_;  // of a fixed size
+  std::size_t parcels_used_ = 0;
+  std::thread::id owner_;
+  bool owned_ = false;
+  bool current_ = false;
+  bool ran_out_ = false;        // in this turn a receive found no memory
+  unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
+  unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
+  unsigned happened_ = 0;       // completions of slots in this turn
+  int wake_ = -1;
+  std::uint64_t wake_count_ = 0;
+  std::atomic<bool> awake_{false};
+  kernel::DatagramReceiver datagrams_;
+};
+
+}  // namespace uring
+}  // namespace v1
+}  // namespace meari

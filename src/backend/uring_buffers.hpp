@@ -1,0 +1,77 @@
+// Buffers: slabs of the Pool, lent to the kernel so that it can put received bytes into them. One per ring.
+//
+// incremental   the kernel fills a slab from the front, for all connections, and says when it is done with it
+// whole         (before 6.12) every receive uses an entry up; what it left unused goes back into the ring as a new
+//               entry of the same slab
+//
+// Either way a piece becomes a Chunk with a reference of its own on the slab; the ring's reference goes when the
+// kernel has no more use for the slab. The ring stays small: it is first in, first out, and walking through cold
+// memory costs more than anything else here. A slab without a Chunk is filled anew from its warm front, so that a light
+// load never leaves the first one. Only the ring of whole entries grows when many small receives have used it up.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "src/backend/pool.hpp"
+#include "src/backend/uring_ring.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+class Buffers {
+ public:
+  static constexpr std::uint16_t group = 0;
+  static constexpr unsigned places = 64;             // of the ring; a power of two
+  static constexpr std::uint32_t least_tail = 4096;  // bytes: a smaller rest of a slab is not given back
+
+  explicit Buffers(Pool& pool) noexcept;
+  Buffers(const Buffers&) = delete;
+  Buffers& operator=(const Buffers&) = delete;
+  ~Buffers() { close(); }
+
+  [[nodiscard]] Error open(Ring& ring, bool incremental, bool may_rewind) noexcept;
+  void close() noexcept;  // after the ring has been closed
+
+  // Puts slabs in as long as there are too few. Says whether the kernel has any room now.
+  bool refill() noexcept;
+  // All completions have been seen: slabs that are partly filled and have no Chunk left start again.
+  void rewind() noexcept;
+  // The bytes that came with a completion. Every completion that has a buffer must come by here, in its order.
+  [[nodiscard]] Chunk taken(const Completion& completion) noexcept;
+  // A small receive found the ring empty.
+  void ran_out() noexcept;
+
+  [[nodiscard]] unsigned in_ring() const noexcept { return in_ring_; }
+  // Slabs that are out of the pool for the kernel's sake alone: no Chunk is in them.
+  [[nodiscard]] std::size_t unused_slabs() const noexcept;
+
+ private:
+  struct Entry {
+    Slab* slab = nullptr;     // with one reference of ours; nullptr: this number is free
+    std::uint32_t begin = 0;  // where the kernel will put the next byte
+    std::uint32_t end = 0;
+    std::uint16_t place = 0;  // in the ring
+  };
+
+  void add(Slab& slab, std::uint32_t begin, std::uint32_t end) noexcept;
+  void drop(Entry& entry) noexcept;
+
+  Pool& pool_;
+  io_uring_buf_ring* ring_ = nullptr;
+  bool incremental_ = false;
+  bool may_rewind_ = false;
+  unsigned share_ = 1;   // the most slabs that the budget allows here
+  unsigned target_ = 1;  // how many slabs there should be
+  unsigned in_ring_ = 0;
+  std::uint16_t tail_ = 0;                   // entries that were ever put in
+  std::array<std::uint8_t, places> free_{};  // numbers of free entries, a stack
+  unsigned free_count_ = 0;
+  std::array<Entry, places> entries_{};
+};
+
+}  // namespace uring
+}  // namespace v1
+}  // namespace meari

@@ -1,0 +1,388 @@
+// What becomes of an operation: what goes into the ring for it, and what its completion means.
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "src/backend/uring_backend.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+namespace {
+constexpr int least_bulk = 24 << 10;  // bytes of one receive
+
+void set_polled(Slot& slot, Kind kind, bool on) noexcept {
+  if (kind == Kind::poll_in) {
+    slot.armed = on;
+  } else {
+    slot.watches_out = on;
+  }
+}
+
+// Does it wait for this kind of readiness?
+bool is_for(const Operation& operation, Kind kind) noexcept {
+  const bool out = operation.kind == Operation::Kind::send_to ||
+                   (operation.kind == Operation::Kind::ready && static_cast<const Readiness&>(operation).for_write);
+  return out == (kind == Kind::poll_out);
+}
+}  // namespace
+
+// ---- receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
+Submitted Uring::start_receive(Slot& slot, Receive& receive) {
+  wait_here(slot, receive);
+  if (!slot.armed) {
+    if (somebody_starves()) {
+      starve(slot);  // behind those who have waited longer
+    } else {
+      arm(slot);
+    }
+  }
+  return Submitted::pending;
+}
+
+void Uring::arm(Slot& slot) {
+  if (!buffers_.refill()) return starve(slot);
+  Submission& receive = submission(Kind::receive, slot, IORING_OP_RECV);
+  receive.flags = IOSQE_BUFFER_SELECT;
+  receive.buf_group = Buffers::group;
+  // Without the poll the kernel would look at an empty queue first, and with no buffer left it would fail at once.
+  if (!slot.readable) receive.ioprio |= IORING_RECVSEND_POLL_FIRST;
+  // A multishot receive on a Unix-domain socket may miss the end of the stream. And where much comes at a time, one
+  // receive that fills a slab does better than several that share it with others.
+  if (current_ && !slot.local && !slot.bulk) {
+    receive.ioprio |= IORING_RECV_MULTISHOT;
+    // The credit: no byte more once `optlen` is reached. It may be passed by one call's worth, so it is half of it.
+    receive.len = Slot::most_unread / 2;
+    receive.file_index = Slot::most_unread / 2 + 1;
+  }
+  slot.armed = true;
+  slot.readable = false;
+}
+
+void Uring::received(Slot& slot, const Completion& completion, Chunk chunk) {
+  if (!completion.goes_on()) {
+    slot.armed = false;
+    slot.readable = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+  }
+  if (completion.result > 0) {
+    slot.bulk = completion.result >= least_bulk;
+    bytes_came(slot, std::move(chunk));
+  } else if (completion.result == 0) {
+    // A reset is told once, and a send that waited may have been told: then this is no orderly end.
+    if (Error(slot.send_failure).peer_is_gone() && slot.send_failure != Errc::broken_pipe) {
+      failure_came(slot, slot.send_failure);
+    } else {
+      end_came(slot);
+    }
+  } else {
+    switch (-completion.result) {
+      case ENOBUFS:
+        slot.readable = true;  // bytes or an end are there, only memory was not
+        if (!slot.bulk) buffers_.ran_out();
+        ran_out_ = true;
+        break;
+      case ECANCELED:
+      case EAGAIN:
+      case EINTR: break;
+      default: failure_came(slot, system_error(-completion.result, "read"));
+    }
+  }
+  touch(slot);
+}
+
+// ---- sending
+Submitted Uring::start_send(Slot& slot, Send& send) {
+  if (send.kind == Operation::Kind::finish) {
+    Error error = finish(slot);
+    return error ? refuse(send, std::move(error)) : done(send);
+  }
+  if (on_the_spot_ > 0 && count_in_ring_ == 0) {
+    --on_the_spot_;
+    Error error;
+    if (try_send(slot, send, error)) return error ? refuse(send, std::move(error)) : done(send);
+    wait_to_send(slot, send);
+    send_in_ring(slot, send, 0);
+  } else {
+    queue_send(slot, send);
+    send_in_ring(slot, send, MSG_DONTWAIT);
+  }
+  return Submitted::pending;
+}
+
+// The answer to the only thing that happened in a turn goes out at once. False: it has to wait.
+bool Uring::try_send(Slot& slot, Send& send, Error& error) {
+  while (left_of(send) != 0) {
+    Parcel::Pieces pieces;
+    std::ptrdiff_t count = 0;
+    if (const std::size_t several = pieces_left(send, pieces.data(), pieces.size()); several == 1) {
+      count = sys::send(slot.descriptor, pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+      Parcel parcel;
+      count = sys::sendmsg(slot.descriptor, &parcel.pack(pieces, several), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    if (count >= 0) {
+      went(slot, send, static_cast<std::size_t>(count));
+      continue;
+    }
+    const int code = sys::last_error();
+    if (code == EINTR) continue;
+    if (code == EAGAIN || code == EWOULDBLOCK) return false;
+    error = system_error(code, "write");
+    slot.send_failure = error.code();
+    return true;
+  }
+  return true;
+}
+
+// The first of the queue, through the ring. With MSG_DONTWAIT it is over when enter() returns; without, it waits in
+// the kernel until the peer takes something. (Not with MSG_WAITALL: that would hide progress from the stall deadline.)
+void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
+  Parcel::Pieces pieces;
+  const std::size_t count = pieces_left(send, pieces.data(), pieces.size());
+  if (count == 1) {
+    Submission& entry = submission(Kind::send, slot, IORING_OP_SEND);
+    entry.addr = reinterpret_cast<std::uintptr_t>(pieces[0].data());
+    entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(sys::clipped("send", pieces[0].size()), 1U << 30));
+    entry.msg_flags = MSG_NOSIGNAL | flags;
+  } else {
+    Parcel& parcel = next_parcel();
+    Submission& entry = submission(Kind::send, slot, IORING_OP_SENDMSG);
+    entry.addr = reinterpret_cast<std::uintptr_t>(&parcel.pack(pieces, count));
+    entry.len = 1;
+    entry.msg_flags = MSG_NOSIGNAL | flags;
+  }
+  slot.sending = true;
+  if (flags != 0) ++count_in_ring_;
+}
+
+msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+  message = {};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  return message;
+}
+
+void Uring::sent(Slot& slot, int result) {
+  Send* send = first_send(slot);
+  MEARI_ASSERT(slot.sending && send != nullptr);
+  slot.sending = false;
+  bool all = false;
+  if (result >= 0) {
+    all = went(slot, *send, static_cast<std::size_t>(result));
+  } else if (result != -EAGAIN && result != -EINTR && result != -ECANCELED) {
+    sends_failed(slot, system_error(-result, "write"));
+    return;
+  }
+  if (all) {
+    leave_sends(slot, *send);
+    complete(*send);
+  } else if (slot.closing) {
+    leave_sends(slot, *send);
+    refuse(*send, Errc::canceled);
+  } else if (send->cancel_requested) {
+    abandon_send(slot, *send, Errc(send->progress));
+  }
+  if (!slot.closing) go_on_sending(slot);
+}
+
+void Uring::go_on_sending(Slot& slot) {
+  while (Send* send = first_send(slot)) {
+    if (send->kind != Operation::Kind::finish && left_of(*send) != 0 && !slot.finished) {
+      settle(send->chunk, pool_);
+      return send_in_ring(slot, *send, 0);
+    }
+    leave_sends(slot, *send);
+    if (send->kind == Operation::Kind::finish) {
+      if (!slot.finished) send->error = finish(slot);
+    } else if (slot.finished) {
+      send->error = Errc::broken_pipe;
+    }
+    complete(*send);
+  }
+}
+
+Error Uring::finish(Slot& slot) {
+  if (sys::shutdown(slot.descriptor, SHUT_WR) != 0) return system_error(sys::last_error(), "finish");
+  slot.finished = true;
+  return {};
+}
+
+// ---- connections
+Submitted Uring::start_accept(Slot& slot, Accept& accept) {
+  if (!slot.registered) {
+    if (Result<> set = os::set_non_blocking(slot.descriptor, true); !set) return refuse(accept, set.error());
+    slot.registered = true;
+  }
+  wait_here(slot, accept);
+  if (slot.waiting == &accept && slot.readable && try_accept(slot, accept)) {
+    leave(slot, accept);
+    return accept.error ? refuse(accept, std::move(accept.error)) : done(accept);
+  }
+  poll(slot, Kind::poll_in);
+  return Submitted::pending;
+}
+
+bool Uring::try_accept(Slot& slot, Accept& accept) {
+  if (kernel::try_accept(slot.descriptor, 0, accept)) return true;
+  slot.readable = false;
+  return false;
+}
+
+Submitted Uring::start_connect(Slot& slot, Connect& connect) {
+  if (slot.connected || slot.waiting != nullptr || slot.sending) return refuse(connect, Errc::busy);
+  wait_here(slot, connect);
+  Parcel& parcel = next_parcel();
+  parcel.address = os::NativeAddress(connect.target);
+  Submission& entry = submission(Kind::connect, slot, IORING_OP_CONNECT);
+  entry.addr = reinterpret_cast<std::uintptr_t>(parcel.address.data());
+  entry.off = parcel.address.size;
+  slot.sending = true;
+  return Submitted::pending;
+}
+
+void Uring::connect_ended(Slot& slot, int result) {
+  slot.sending = false;
+  if (slot.waiting == nullptr) return;  // it was canceled
+  auto& connect = static_cast<Connect&>(*slot.waiting);
+  leave(slot, connect);
+  connect.error = result < 0 ? system_error(-result, "connect to", connect.target)
+                             : os::connect_result(slot.descriptor, connect.target);
+  slot.connected = !connect.error;
+  complete(connect);
+}
+
+// ---- datagrams: asked for directly, and polled through the ring. Never out of the ring's buffers: an incremental
+// one does not say where a datagram ends.
+Submitted Uring::start_receive_from(Slot& slot, ReceiveFrom& receive) {
+  for (Operation* at = slot.waiting; at != nullptr; at = static_cast<Operation*>(at->next))
+    if (at->kind == Operation::Kind::receive_from) return refuse(receive, Errc::busy);
+  if (!slot.armed && try_receive_from(slot, receive))
+    return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+  wait_here(slot, receive);
+  poll(slot, Kind::poll_in);
+  return Submitted::pending;
+}
+
+bool Uring::try_receive_from(Slot& slot, ReceiveFrom& receive) {
+  if (!datagrams_.try_receive_from(slot.descriptor, pool_, receive)) return false;
+  if (!receive.error) count_received(slot, receive.chunk.size());
+  return true;
+}
+
+Submitted Uring::start_send_to(Slot& slot, SendTo& send) {
+  if (!slot.watches_out && try_send_to(slot, send))
+    return send.error ? refuse(send, std::move(send.error)) : done(send);
+  wait_here(slot, send);
+  poll(slot, Kind::poll_out);
+  return Submitted::pending;
+}
+
+bool Uring::try_send_to(Slot& slot, SendTo& send) {
+  if (!kernel::try_send_to(slot.descriptor, send)) return false;
+  if (!send.error) count_sent(slot, send.bytes.size());
+  return true;
+}
+
+// ---- readiness: of listeners, of datagram sockets, and of descriptors that belong to others
+Submitted Uring::start_ready(Slot& slot, Readiness& readiness) {
+  wait_here(slot, readiness);
+  poll(slot, readiness.for_write ? Kind::poll_out : Kind::poll_in);
+  return Submitted::pending;
+}
+
+void Uring::poll(Slot& slot, Kind kind) {
+  const bool in = kind == Kind::poll_in;
+  if (in ? slot.armed : slot.watches_out) return;
+  set_polled(slot, kind, true);
+  Submission& entry = submission(kind, slot, IORING_OP_POLL_ADD);
+  entry.poll32_events = in ? POLLIN | POLLRDHUP : POLLOUT;
+}
+
+void Uring::polled(Slot& slot, Kind kind, int result) {
+  set_polled(slot, kind, false);
+  if (slot.closing) return;
+  if (kind == Kind::poll_in) slot.readable = true;
+  for (Operation* at = slot.waiting; at != nullptr;) {
+    auto* next = static_cast<Operation*>(at->next);
+    if (is_for(*at, kind)) {
+      if (result < 0 && result != -ECANCELED && result != -EINTR) {
+        at->error = system_error(-result, "watch a descriptor");
+      } else if (result < 0 || !try_again(slot, *at)) {
+        return poll(slot, kind);
+      }
+      leave(slot, *at);
+      complete(*at);
+    }
+    at = next;
+  }
+}
+
+bool Uring::try_again(Slot& slot, Operation& operation) {
+  switch (operation.kind) {
+    case Operation::Kind::accept: return try_accept(slot, static_cast<Accept&>(operation));
+    case Operation::Kind::receive_from: return try_receive_from(slot, static_cast<ReceiveFrom&>(operation));
+    case Operation::Kind::send_to: return try_send_to(slot, static_cast<SendTo&>(operation));
+    default: return true;
+  }
+}
+
+// ---- ends
+void Uring::stop(Slot& slot, Operation& operation, Errc reason) {
+  if (operation.kind == Operation::Kind::send || operation.kind == Operation::Kind::finish) {
+    operation.progress = static_cast<std::uint8_t>(reason);
+    return withdraw(slot, Kind::send);  // the kernel reads its memory: the completion is the answer
+  }
+  leave(slot, operation);
+  refuse(operation, reason);
+  if (operation.kind == Operation::Kind::connect) return withdraw(slot, Kind::connect);
+  // The kernel keeps what it polls open: of a descriptor of somebody else it has to let go.
+  if (slot.role != Role::foreign) return;
+  const Kind kind = static_cast<Readiness&>(operation).for_write ? Kind::poll_out : Kind::poll_in;
+  for (Operation* at = slot.waiting; at != nullptr; at = static_cast<Operation*>(at->next))
+    if (is_for(*at, kind)) return;
+  withdraw(slot, kind);
+}
+
+void Uring::shut(Slot& slot) {
+  while (Operation* waiting = slot.waiting) {
+    leave(slot, *waiting);
+    refuse(*waiting, Errc::canceled);
+  }
+  // A send in the kernel stays: its memory is being read.
+  const Send* flying = slot.sending ? first_send(slot) : nullptr;
+  while (Send* send = flying == nullptr ? first_send(slot) : static_cast<Send*>(flying->next)) {
+    if (send == flying) break;
+    leave_sends(slot, *send);
+    refuse(*send, Errc::canceled);
+  }
+  if (slot.in_kernel == 0) return gone(slot);
+  withdraw_all(slot);
+}
+
+void Uring::withdraw_all(Slot& slot) {
+  if (slot.armed) withdraw(slot, slot.role == Role::stream ? Kind::receive : Kind::poll_in);
+  if (slot.watches_out) withdraw(slot, Kind::poll_out);
+  if (slot.sending) withdraw(slot, first_send(slot) != nullptr ? Kind::send : Kind::connect);
+}
+
+void Uring::withdraw(Slot& slot, Kind kind) {
+  Submission& entry = next_submission();
+  entry.opcode = IORING_OP_ASYNC_CANCEL;
+  entry.fd = -1;
+  entry.addr = Tag::of(kind, slot).packed();
+  entry.user_data = Tag{}.packed();  // what became of it, its target tells
+}
+
+// The kernel has nothing of this slot any more.
+void Uring::gone(Slot& slot) {
+  if (slot.role != Role::foreign) kernel::close(slot);
+  forget(slot);
+}
+
+}  // namespace uring
+}  // namespace v1
+}  // namespace meari

@@ -1,0 +1,138 @@
+#include "src/backend/uring_ring.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+namespace {
+// SUBMIT_ALL: one bad submission does not hold back those behind it. TASKRUN_FLAG: has_work() can be asked without a
+// system call. R_DISABLED: whoever calls enable() is the single issuer, not whoever opens.
+constexpr unsigned setup_flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG |
+                                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE |
+                                 IORING_SETUP_CLAMP;
+constexpr unsigned least_submissions = 16;
+constexpr unsigned needed_features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
+}  // namespace
+
+Error Ring::open(const Sizes& sizes) noexcept {
+  unsigned submissions = std::max(sizes.submissions, least_submissions);
+  unsigned completions = std::max(sizes.completions, submissions);
+  io_uring_params parameters{};
+  int result = 0;
+  for (;;) {
+    parameters = {};
+    parameters.flags = setup_flags;
+    parameters.cq_entries = completions;
+    result = call("io_uring_setup", [&] { return io_uring_queue_init_params(submissions, &ring_, &parameters); });
+    if (result != -ENOMEM || submissions == least_submissions) break;
+    submissions = std::max(submissions / 2, least_submissions);  // RLIMIT_MEMLOCK counts these pages
+    completions = std::max(completions / 2, submissions);
+  }
+  if (result < 0) {
+    ring_ = closed();
+    return system_error(-result, "io_uring_setup");
+  }
+  if ((parameters.features & needed_features) != needed_features) {
+    close();
+    return system_error(EINVAL, "io_uring_setup");
+  }
+  for (unsigned i = 0; i < parameters.sq_entries; ++i) ring_.sq.array[i] = i;  // each place holds its own submission
+  tail_ = *ring_.sq.ktail;
+  enter_flags_ = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+  if ((parameters.features & feature_no_iowait) != 0) enter_flags_ |= enter_no_iowait;
+  return {};
+}
+
+void Ring::close() noexcept {
+  if (ring_.ring_fd < 0) return;
+  io_uring_queue_exit(&ring_);
+  ring_ = closed();
+  aside_.clear();
+  aside_shown_ = 0;
+}
+
+Error Ring::enable() noexcept {
+  const int result = call("io_uring_register", [&] {
+    return io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+  });
+  if (result < 0) return system_error(-result, "io_uring_register");
+  return {};
+}
+
+Submission& Ring::next() noexcept {
+  if (queued() == ring_.sq.ring_entries) flush();
+  Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
+  ++tail_;
+  entry = {};
+  return entry;
+}
+
+// Should the kernel take nothing, then completions are in its way, or memory is short.
+void Ring::flush() noexcept {
+  for (int attempt = 0; queued() != 0; ++attempt) {
+    if (enter_with(0, 0, nullptr) > 0) continue;
+    if (attempt > 1000) broken("io_uring takes no submissions");
+    put_aside();
+    static_cast<void>(enter_with(0, enter_flags_, nullptr));
+    if (attempt > 2) sched_yield();
+  }
+}
+
+void Ring::enter(const Wait& wait) noexcept {
+  if (!aside_.empty()) return static_cast<void>(enter_with(0, enter_flags_, nullptr));  // there is something to look at
+  if (wait.limit == Duration::max()) {
+    static_cast<void>(enter_with(wait.least, enter_flags_, nullptr));
+    return;
+  }
+  const auto left = std::max(wait.limit, Duration::zero());
+  __kernel_timespec limit{};
+  limit.tv_sec = left / std::chrono::seconds(1);
+  limit.tv_nsec = (left % std::chrono::seconds(1)).count();
+  static_cast<void>(enter_with(wait.least, enter_flags_, &limit));
+}
+
+// How many submissions the kernel took, or a negative error.
+int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept {
+  store(ring_.sq.ktail, tail_);
+  io_uring_getevents_arg argument{};
+  argument.ts = reinterpret_cast<std::uintptr_t>(limit);
+  ++enters_;
+  const bool extended = (flags & IORING_ENTER_EXT_ARG) != 0;
+  const int result = call("io_uring_enter", [&] {
+    return io_uring_enter2(static_cast<unsigned>(ring_.ring_fd), queued(), least, flags,
+                           extended ? reinterpret_cast<sigset_t*>(&argument) : nullptr, extended ? sizeof argument : 0);
+  });
+  switch (-result) {
+    case EEXIST: broken("a loop was turned by a second thread");
+    case EBADR: broken("the kernel had no memory left for completions and lost some");
+    default: return result;  // EINTR, ETIME, EBUSY, EAGAIN: whoever waits looks at what is there and comes again
+  }
+}
+
+bool Ring::pop_aside(Completion& completion) noexcept {
+  completion = aside_[aside_shown_++];
+  if (aside_shown_ == aside_.size()) {
+    aside_.clear();
+    aside_shown_ = 0;
+  }
+  return true;
+}
+
+void Ring::put_aside() noexcept {
+  unsigned head = *ring_.cq.khead;
+  for (const unsigned tail = load(ring_.cq.ktail); head != tail; ++head) {
+    const io_uring_cqe& entry = ring_.cq.cqes[head & ring_.cq.ring_mask];
+    aside_.push_back({entry.user_data, entry.res, entry.flags});
+  }
+  store(ring_.cq.khead, head);
+}
+
+}  // namespace uring
+}  // namespace v1
+}  // namespace meari

@@ -1,0 +1,146 @@
+// Ring: one io_uring, as this project uses it. Submissions go in, completions come out; nothing else is known here.
+//
+//   Ring ring;
+//   if (Error failed = ring.open({.submissions = 256, .completions = 4096})) return failed;
+//   ring.enable();                                      // on the thread that will turn it, and no other
+//   Submission& entry = ring.next();                    // zeroed; goes to the kernel with the next enter()
+//   entry.opcode = IORING_OP_NOP;
+//   ring.enter({.least = 1, .limit = never_ends});
+//   ring.reap([](const Completion& completion) { … });
+//
+// DEFER_TASKRUN: the kernel works for this ring inside enter() only, on the thread that calls it. Between two calls
+// nothing changes in the rings or in the buffers; uring_buffers.hpp makes use of that.
+#pragma once
+
+#include <liburing.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <meari/operation.hpp>
+
+#include "src/os/system.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+// What newer kernels know and liburing 2.3 does not. Each is tried out before it is relied on (uring_probe.cpp).
+inline constexpr unsigned buffers_incremental = 2;       // IOU_PBUF_RING_INC, in io_uring_buf_reg's `pad`; 6.12
+inline constexpr unsigned buffer_goes_on = 1U << 4;      // IORING_CQE_F_BUF_MORE
+inline constexpr unsigned enter_no_iowait = 1U << 7;     // IORING_ENTER_NO_IOWAIT, 6.15: an idle ring is idle in top(1)
+inline constexpr unsigned feature_no_iowait = 1U << 17;  // IORING_FEAT_NO_IOWAIT
+
+using Submission = io_uring_sqe;
+
+struct Completion {
+  std::uint64_t tag = 0;
+  std::int32_t result = 0;
+  std::uint32_t flags = 0;
+
+  [[nodiscard]] bool goes_on() const noexcept { return (flags & IORING_CQE_F_MORE) != 0; }
+  [[nodiscard]] bool has_buffer() const noexcept { return (flags & IORING_CQE_F_BUFFER) != 0; }
+  [[nodiscard]] std::uint16_t buffer() const noexcept {
+    return static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
+  }
+};
+
+// One of liburing's calls, which return -errno: so does this.
+template <class Call>
+int call(const char* name, Call&& make) noexcept {
+  const int result = sys::call(name, [&] {
+    const int plain = make();
+    if (plain >= 0) return plain;
+    sys::set_last_error(-plain);
+    return -1;
+  });
+  return result >= 0 ? result : -sys::last_error();
+}
+
+class Ring {
+ public:
+  struct Sizes {
+    unsigned submissions = 256;
+    unsigned completions = 4096;  // multishot receives overflow the usual two to one
+  };
+  // How long enter() waits: for `least` completions, but not longer than `limit`.
+  struct Wait {
+    unsigned least = 0;
+    Duration limit = Duration::max();
+  };
+
+  Ring() noexcept = default;
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  ~Ring() { close(); }
+
+  // Smaller than asked for where RLIMIT_MEMLOCK leaves no room. The system's error otherwise.
+  [[nodiscard]] Error open(const Sizes& sizes) noexcept;
+  void close() noexcept;
+  // From here on the ring belongs to the calling thread.
+  [[nodiscard]] Error enable() noexcept;
+
+  // The next free submission. When there is none, those that wait go to the kernel first.
+  [[nodiscard]] Submission& next() noexcept;
+  [[nodiscard]] unsigned queued() const noexcept { return tail_ - load(ring_.sq.khead); }
+  // Hands over all that is queued, and nothing more.
+  void flush() noexcept;
+  // Hands over what is queued, lets the kernel do its work for this ring, and waits as told.
+  void enter(const Wait& wait) noexcept;
+  // Is there a reason to call enter() although nobody wants to wait?
+  [[nodiscard]] bool has_work() const noexcept {
+    return queued() != 0 || (load(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+  }
+  // Nothing that the kernel did is still to be seen.
+  [[nodiscard]] bool all_seen() const noexcept {
+    return aside_.empty() && *ring_.cq.khead == load(ring_.cq.ktail) &&
+           (load(ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW) == 0;
+  }
+
+  // Shows every completion that is there, oldest first. `seen` may queue submissions.
+  template <class Seen>
+  void reap(Seen&& seen) noexcept {
+    Completion completion;
+    while (pop(completion)) seen(completion);
+  }
+
+  [[nodiscard]] int descriptor() const noexcept { return ring_.ring_fd; }
+  [[nodiscard]] bool is_open() const noexcept { return ring_.ring_fd >= 0; }
+  [[nodiscard]] std::uint64_t enters() const noexcept { return enters_; }  // system calls, for measuring
+
+ private:
+  static unsigned load(const unsigned* at) noexcept { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+  static void store(unsigned* at, unsigned value) noexcept { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+
+  bool pop(Completion& completion) noexcept {
+    if (!aside_.empty()) return pop_aside(completion);
+    const unsigned head = *ring_.cq.khead;
+    if (head == load(ring_.cq.ktail)) return false;
+    const io_uring_cqe& entry = ring_.cq.cqes[head & ring_.cq.ring_mask];
+    completion = {entry.user_data, entry.res, entry.flags};
+    store(ring_.cq.khead, head + 1);
+    return true;
+  }
+  bool pop_aside(Completion& completion) noexcept;
+  void put_aside() noexcept;
+  int enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept;
+
+  io_uring ring_ = closed();
+  unsigned tail_ = 0;  // submissions that were ever queued
+  unsigned enter_flags_ = 0;
+  std::uint64_t enters_ = 0;
+  std::vector<Completion> aside_;  // taken out of a full completion queue, still to be shown
+  std::size_t aside_shown_ = 0;
+
+  static io_uring closed() noexcept {
+    io_uring ring{};
+    ring.ring_fd = -1;
+    return ring;
+  }
+};
+
+}  // namespace uring
+}  // namespace v1
+}  // namespace meari

@@ -1,0 +1,215 @@
+#include "flags.hpp"
+
+#include <iterator>
+
+#include "status.hpp"
+
+namespace meari::command {
+namespace {
+
+// Tables are composed by hand.
+// clang-format off
+constexpr FlagInfo flag_table[] = {
+    {Flag::once, "once", '\0', in_serve, Value::none, "",
+     {"serve one session, then exit", "세션 하나만 처리하고 끝냅니다"},
+     {"The exit status is that of the session: 0 when it finished, 3 when it was cut short. Whoever connects "
+      "meanwhile is turned away.",
+      "종료 상태는 그 세션의 결과입니다. 끝까지 마쳤으면 0, 도중에 끊겼으면 3입니다. 그동안 연결한 다른 클라이언트는 돌려보냅니다."}},
+    {Flag::max_sessions, "max-sessions", '\0', in_serve, Value::count, "N",
+     {"at most N sessions at a time", "동시에 처리할 세션 수의 한도"},
+     {"Clients beyond the limit wait in the system's queue and are served when a session ends; nobody is refused. "
+      "Default: as many as the process may have descriptors (ulimit -n), less a reserve.",
+      "한도를 넘는 클라이언트는 시스템의 대기열에서 기다리다가 세션 하나가 끝나면 처리됩니다. 거부되지는 않습니다. 기본값은 프로세스의 디스크립터 한도(ulimit -n)에서 여유분을 뺀 수입니다."}},
+    {Flag::drain, "drain", '\0', in_serve, Value::duration, "TIME",
+     {"on SIGTERM or Ctrl-C, wait at most TIME (default 30s)", "SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)"},
+     {"Nobody new is accepted, who is in the queue is served, idle sessions are ended, busy ones finish. What is "
+      "left after TIME is cut off, and the exit status is 3. A second signal ends at once.",
+      "새 연결은 받지 않고, 대기열에 있던 연결은 처리하며, 쉬는 세션은 끝내고, 바쁜 세션은 마치게 합니다. TIME이 지나도 남은 세션은 끊고 종료 상태 3으로 끝납니다. 신호를 한 번 더 보내면 "
+      "바로 끝납니다."}},
+    {Flag::backlog, "backlog", '\0', in_serve, Value::count, "N",
+     {"connections that may wait to be accepted", "받아들여지기를 기다릴 수 있는 연결의 수"},
+     {"The length of the system's queue, as in listen(2). Default: as long as the system allows (net.core.somaxconn).",
+      "listen(2)에 주는 시스템 대기열의 길이입니다. 기본값은 시스템이 허락하는 최대(net.core.somaxconn)입니다."}},
+    {Flag::log, "log", '\0', in_serve, Value::choice, "text|json",
+     {"how to print sessions: for people or for programs", "세션 기록의 형식: 사람용(text) 또는 프로그램용(json)"},
+     {"json is one object a line, always in English: event, session, peer, received, sent, seconds, how. Both go to "
+      "standard error.",
+      "json은 한 줄에 객체 하나이며 언제나 영어입니다: event, session, peer, received, sent, seconds, how. 둘 다 표준 오류로 나갑니다."}},
+    {Flag::message, "message", 'm', in_connect, Value::text, "TEXT",
+     {"send TEXT, print the reply, exit", "TEXT를 보내고 답을 출력한 뒤 끝냅니다"},
+     {"TEXT is sent as it is, without a line end; standard input is not read. --on-eof says what follows.",
+      "TEXT를 줄바꿈 없이 그대로 보내며 표준 입력은 읽지 않습니다. 그다음은 --on-eof에 따릅니다."},
+     bit(Flag::check)},
+    {Flag::on_eof, "on-eof", '\0', in_connect, Value::policy, "WHAT",
+     {"at the end of input: half-close, close, keep, wait:5s", "입력이 끝나면: half-close, close, keep, wait:5s"},
+     {"half-close (default) says that we have finished (FIN) and waits for the peer to finish. close ends the "
+      "conversation at once. keep says nothing and waits for the peer. wait:TIME is keep for at most TIME. An absent "
+      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given.",
+      "half-close(기본)는 보내기를 마쳤다고 알리고(FIN) 상대가 마칠 때까지 기다립니다. close는 대화를 바로 끝냅니다. keep은 알리지 않고 상대를 기다립니다. wait:시간은 그 "
+      "시간까지만 keep과 같습니다. 입력이 아예 없으면(</dev/null, <&-, nohup) --on-eof를 적지 않는 한 입력의 끝으로 보지 않습니다."}},
+    {Flag::expect_echo, "expect-echo", '\0', in_connect, Value::none, "",
+     {"check that what was sent comes back (else status 4)", "보낸 것이 그대로 돌아오는지 확인합니다 (다르면 상태 4)"},
+     {"Ends at the first difference and names its offset; also when less comes back, or more.",
+      "처음 다른 곳에서 끝내고 그 위치를 알립니다. 모자라거나 남을 때도 마찬가지입니다."},
+     bit(Flag::check)},
+    {Flag::check, "check", '\0', in_connect, Value::none, "",
+     {"only connect, and say how long it took", "연결만 해 보고 걸린 시간을 알립니다"},
+     {"Exit status 0 when somebody accepts the connection, else 1.",
+      "연결되면 종료 상태 0, 아니면 1입니다."},
+     bit(Flag::message) | bit(Flag::expect_echo)},
+    {Flag::timeout, "timeout", '\0', in_connect, Value::duration, "TIME",
+     {"how long connecting may take (default 10s)", "연결에 걸려도 되는 시간 (기본 10s)"},
+     {"For all of it: looking up the name and trying every address.",
+      "이름을 찾고 모든 주소를 시도하는 시간을 합한 것입니다."}},
+    {Flag::source, "source", '\0', in_connect, Value::address, "ADDRESS",
+     {"connect from this address of ours", "이 주소에서 연결합니다"},
+     {"A numeric address, with or without a port: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1, [2001:db8::1]:4000.",
+      "숫자 주소이며 포트는 있어도 없어도 됩니다: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1, [2001:db8::1]:4000."}},
+    {Flag::raw, "raw", '\0', in_connect, Value::none, "",
+     {"print what comes as it is, on a terminal too", "받은 것을 터미널에도 그대로 출력합니다"},
+     {"Without it, what comes is escaped on a terminal (\\x1b), because it could control the terminal. In a pipe "
+      "bytes are never changed.",
+      "이 옵션이 없으면 터미널에는 제어 문자를 풀어서(\\x1b) 출력합니다. 받은 내용이 터미널을 조종할 수 있기 때문입니다. 파이프에서는 언제나 바이트를 그대로 둡니다."}},
+    {Flag::idle, "idle", '\0', in_serve | in_connect, Value::duration, "TIME",
+     {"give up after TIME without a byte (0: never)", "TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)"},
+     {"Counts while something is waited for and no byte comes or goes. Default: 5m for serve, never for connect.",
+      "받기를 기다리는 동안 아무 바이트도 오가지 않은 시간을 잽니다. 기본값은 serve에서는 5m, connect에서는 0입니다."}},
+    {Flag::backend, "backend", '\0', in_serve | in_connect, Value::choice, "auto|uring|uring-floor|epoll",
+     {"what moves the bytes (default auto)", "바이트를 옮기는 방식 (기본 auto)"},
+     {"auto takes the fastest that works here and says why not a faster one. A backend that is named is taken, or "
+      "the command fails. The variable MEARI_BACKEND does the same.",
+      "auto는 여기서 되는 가장 빠른 것을 고르고, 더 빠른 것을 못 쓰면 까닭을 알립니다. 이름을 적으면 그것만 쓰고, 안 되면 실패합니다. 환경 변수 MEARI_BACKEND도 같은 일을 합니다."}},
+    {Flag::quiet, "quiet", 'q', in_serve | in_connect, Value::none, "",
+     {"say only what went wrong", "잘못된 것만 알립니다"},
+     {"The first line of serve, which says where it listens, stays.",
+      "serve가 어디서 기다리는지 알리는 첫 줄은 남습니다."}},
+    {Flag::lang, "lang", '\0', everywhere, Value::choice, "ko|en",
+     {"the language of all messages", "메시지의 언어"},
+     {"Default: the first of LC_ALL, LC_MESSAGES and LANG that is set. What programs read is never translated.",
+      "기본값은 LC_ALL, LC_MESSAGES, LANG 가운데 먼저 설정된 것입니다. 프로그램이 읽는 출력은 번역하지 않습니다."}},
+    {Flag::help, "help", 'h', everywhere, Value::none, "",
+     {"print this and exit", "이 도움말을 출력합니다"},
+     {"`meari help VERB` says more.",
+      "`meari help 명령`은 더 자세히 알려 줍니다."}},
+    {Flag::version, "version", 'V', everywhere, Value::none, "",
+     {"print version, compiler and backend", "버전, 컴파일러, 백엔드를 출력합니다"},
+     {"Also why faster backends were refused.",
+      "더 빠른 백엔드를 쓰지 못한 까닭도 알립니다."}},
+};
+
+constexpr HandlerInfo handler_table[] = {
+    {Handler::echo, "echo", "", true, {"send back what comes (default)", "받은 것을 그대로 돌려보냅니다 (기본)"}},
+    {Handler::greet,
+     "greet",
+     "TEXT",
+     false,
+     {"send TEXT to whoever connects, then close", "연결한 상대에게 TEXT를 보내고 닫습니다"}},
+    {Handler::discard, "discard", "", true, {"read everything, answer nothing", "모두 읽고 아무 답도 하지 않습니다"}},
+};
+
+constexpr Example serve_examples[] = {
+    {"meari serve", {"echo on port 9000 of this machine alone", "이 컴퓨터 안에서만, 포트 9000에서 에코"}},
+    {"meari serve greet \"Hello World!\" 1234", {"say hello to whoever connects", "연결한 상대에게 인사합니다"}},
+    {"meari serve :9000 udp:9000 unix:/tmp/echo.sock",
+     {"echo for everybody, over datagrams and over a path", "모두에게, 데이터그램과 유닉스 소켓 경로에서도 에코"}},
+    {"meari serve --once --log json 0",
+     {"one session on a free port, for a script", "스크립트용: 빈 포트에서 세션 하나"}},
+};
+constexpr Example connect_examples[] = {
+    {"meari connect localhost:9000", {"a conversation, line by line", "한 줄씩 주고받습니다"}},
+    {"meari connect -m hello 9000", {"send hello, print the reply", "hello를 보내고 답을 출력합니다"}},
+    {"meari connect 9000 <photo.jpg >copy.jpg",
+     {"send a file, keep what comes back", "파일을 보내고 돌아온 것을 저장합니다"}},
+    {"meari connect --expect-echo 9000 <photo.jpg >/dev/null", {"is it really an echo?", "정말 에코인지 확인합니다"}},
+    {"meari connect --check example.org:443", {"does anybody listen there?", "누가 기다리고 있는지 확인합니다"}},
+};
+constexpr Example help_examples[] = {
+    {"meari help serve", {"everything about serve", "serve의 모든 것"}},
+};
+
+constexpr VerbInfo verb_table[] = {
+    {Verb::serve, "serve", "[HANDLER] [ADDRESS…]", {"be a server", "서버가 됩니다"},
+     {"Serves everybody who connects, all at the same time, until Ctrl-C. The first line says where. Then there is "
+      "one line for each session when it starts, and one when it ends, with the peer's address, the bytes in both "
+      "directions, how long it took and how it ended. All of this goes to standard error. Without an address: port "
+      "9000 of this machine alone (loopback).",
+      "연결하는 모두를 Ctrl-C를 누를 때까지 동시에 처리합니다. 첫 줄은 어디서 기다리는지 알립니다. 그다음에는 세션마다 시작할 때 한 줄, 끝날 때 한 줄을 출력합니다. 상대 주소, 양방향 바이트 "
+      "수, 걸린 시간, 어떻게 끝났는지가 나옵니다. 모두 표준 오류로 나갑니다. 주소를 적지 않으면 이 컴퓨터 안(루프백)의 포트 9000입니다."},
+     serve_examples},
+    {Verb::connect, "connect", "ADDRESS", {"be a client", "클라이언트가 됩니다"},
+     {"On a terminal: sends each line that you type, prints what comes back and the bytes of both. Otherwise "
+      "standard input goes to the peer and what the peer sends goes to standard output, unchanged and independently. "
+      "What is cut short ends with status 3 and an account of the bytes.",
+      "터미널에서는 입력한 줄을 하나씩 보내고, 돌아온 것과 바이트 수를 출력합니다. 터미널이 아니면 표준 입력은 상대에게, 상대가 보낸 것은 표준 출력으로, 서로 기다리지 않고 그대로 흐릅니다. 도중에 "
+      "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다."},
+     connect_examples},
+    {Verb::help, "help", "[VERB]", {"explain a verb", "명령을 설명합니다"},
+     {"Explains a verb with all its flags and some examples.",
+      "명령 하나를 모든 옵션, 예와 함께 설명합니다."},
+     help_examples},
+};
+
+constexpr StatusInfo status_table[] = {
+    {static_cast<int>(Status::ok), {"all went well", "모두 잘 되었습니다"}},
+    {static_cast<int>(Status::network),
+     {"the network or the system: nobody listens, address in use …",
+      "네트워크나 시스템: 연결 거부, 사용 중인 주소 등"}},
+    {static_cast<int>(Status::usage), {"the command line", "명령줄이 잘못되었습니다"}},
+    {static_cast<int>(Status::cut_short), {"data was cut short", "데이터가 도중에 끊겼습니다"}},
+    {static_cast<int>(Status::check_failed), {"a check failed (--expect-echo)", "확인에 실패했습니다 (--expect-echo)"}},
+    {static_cast<int>(Status::interrupted), {"interrupted", "사용자가 중단했습니다"}},
+};
+
+constexpr AddressInfo address_table[] = {
+    {"9000", in_serve | in_connect, {"this machine (loopback), IPv6 and IPv4", "이 컴퓨터 안(루프백), IPv6와 IPv4"}},
+    {"0", in_serve, {"there, on a free port, which the first line names", "루프백의 빈 포트. 첫 줄이 알려 줍니다"}},
+    {":9000", in_serve, {"all addresses of this machine", "이 컴퓨터의 모든 주소"}},
+    {"localhost:9000", in_serve | in_connect, {"a name", "이름"}},
+    {"127.0.0.1:9000 [::1]:9000", in_serve | in_connect, {"a numeric address", "숫자 주소"}},
+    {"unix:/run/x.sock unix:@name",
+     in_serve | in_connect,
+     {"a Unix-domain path, or an abstract name", "유닉스 도메인 경로, 또는 추상 이름"}},
+    {"udp:9000", in_serve, {"datagrams instead of connections", "연결 대신 데이터그램"}},
+    {"fd:3", in_serve | in_connect, {"a socket that the parent process opened", "부모 프로세스가 열어 둔 소켓"}},
+};
+
+// clang-format on
+
+consteval bool in_order() {
+  for (std::size_t i = 0; i < std::size(flag_table); ++i)
+    if (static_cast<std::size_t>(flag_table[i].flag) != i) return false;
+  for (std::size_t i = 0; i < std::size(handler_table); ++i)
+    if (static_cast<std::size_t>(handler_table[i].handler) != i) return false;
+  for (std::size_t i = 0; i < std::size(verb_table); ++i)
+    if (static_cast<std::size_t>(verb_table[i].verb) != i) return false;
+  return true;
+}
+static_assert(in_order(), "the tables stand in the order of their enums");
+static_assert(std::size(flag_table) == static_cast<std::size_t>(Flag::version) + 1, "a flag has no line in the table");
+static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::discard) + 1);
+static_assert(std::size(verb_table) == static_cast<std::size_t>(Verb::help) + 1);
+
+}  // namespace
+
+std::span<const FlagInfo> flags() noexcept { return flag_table; }
+std::span<const HandlerInfo> handlers() noexcept { return handler_table; }
+std::span<const VerbInfo> verbs() noexcept { return verb_table; }
+std::span<const StatusInfo> statuses() noexcept { return status_table; }
+std::span<const AddressInfo> addresses() noexcept { return address_table; }
+const FlagInfo& info(Flag flag) noexcept { return flag_table[static_cast<std::size_t>(flag)]; }
+const HandlerInfo& info(Handler handler) noexcept { return handler_table[static_cast<std::size_t>(handler)]; }
+const VerbInfo& info(Verb verb) noexcept { return verb_table[static_cast<std::size_t>(verb)]; }
+
+const HandlerInfo* find_handler(std::string_view name) noexcept {
+  for (const HandlerInfo& handler : handler_table)
+    if (handler.name == name) return &handler;
+  return nullptr;
+}
+
+const VerbInfo* find_verb(std::string_view name) noexcept {
+  for (const VerbInfo& verb : verb_table)
+    if (verb.name == name) return &verb;
+  return nullptr;
+}
+
+}  // namespace meari::command

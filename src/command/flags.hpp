@@ -1,0 +1,105 @@
+// The one table of what can be typed: verbs, handlers, flags. Parsing, --help, `help VERB`, and later the man pages and the
+// completions are made from it. A flag that is added here is parsed, explained in every language and checked for conflicts;
+// what it means is read from Typed in options.cpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "language.hpp"
+
+namespace meari::command {
+
+enum class Verb : std::uint8_t { serve, connect, help };
+enum class Handler : std::uint8_t { echo, greet, discard };
+enum class Flag : std::uint8_t {
+  // serve
+  once,
+  max_sessions,
+  drain,
+  backlog,
+  log,
+  // connect
+  message,
+  on_eof,
+  expect_echo,
+  check,
+  timeout,
+  source,
+  raw,
+  // both
+  idle,
+  backend,
+  quiet,
+  // everywhere
+  lang,
+  help,
+  version,
+};
+
+enum class Value : std::uint8_t { none, text, duration, count, choice, address, policy };
+
+constexpr unsigned in_serve = 1U << static_cast<unsigned>(Verb::serve);
+constexpr unsigned in_connect = 1U << static_cast<unsigned>(Verb::connect);
+constexpr unsigned in_help = 1U << static_cast<unsigned>(Verb::help);
+constexpr unsigned everywhere = in_serve | in_connect | in_help;  // and without a verb
+
+struct FlagInfo {
+  Flag flag;
+  std::string_view name;  // without the dashes
+  char letter;            // '\0': has none
+  unsigned verbs;
+  Value value;
+  std::string_view choices;     // Value::choice: "text|json"; else what the value is called: "TIME"
+  Text help;                    // one line
+  Text more;                    // for `help VERB` and the man page; full sentences
+  unsigned long conflicts = 0;  // bits of Flags that exclude this one
+};
+[[nodiscard]] constexpr unsigned long bit(Flag flag) noexcept { return 1UL << static_cast<unsigned>(flag); }
+
+struct HandlerInfo {
+  Handler handler;
+  std::string_view name;
+  std::string_view argument;  // "TEXT", or nothing
+  bool datagrams;             // serves udp: as well
+  Text help;
+};
+
+struct Example {
+  std::string_view command;
+  Text help;
+};
+
+struct VerbInfo {
+  Verb verb;
+  std::string_view name;
+  std::string_view operands;
+  Text summary;
+  Text more;
+  std::span<const Example> examples;
+};
+
+[[nodiscard]] std::span<const FlagInfo> flags() noexcept;
+[[nodiscard]] std::span<const HandlerInfo> handlers() noexcept;
+[[nodiscard]] std::span<const VerbInfo> verbs() noexcept;
+[[nodiscard]] const FlagInfo& info(Flag flag) noexcept;
+[[nodiscard]] const HandlerInfo& info(Handler handler) noexcept;
+[[nodiscard]] const VerbInfo& info(Verb verb) noexcept;
+[[nodiscard]] const HandlerInfo* find_handler(std::string_view name) noexcept;
+[[nodiscard]] const VerbInfo* find_verb(std::string_view name) noexcept;
+
+struct StatusInfo {
+  int status;
+  Text help;
+};
+[[nodiscard]] std::span<const StatusInfo> statuses() noexcept;
+struct AddressInfo {
+  std::string_view form;
+  unsigned verbs;
+  Text help;
+};
+[[nodiscard]] std::span<const AddressInfo> addresses() noexcept;
+
+}  // namespace meari::command

@@ -1,0 +1,161 @@
+#include "help.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace meari::command {
+namespace {
+
+constexpr std::size_t width = 79;
+constexpr Text title{"meari: both ends of a TCP conversation", "meari(메아리): TCP 대화의 양쪽 끝"};
+constexpr Text usage{"usage: ", "사용법: "};
+constexpr Text verbs_title{"verbs", "명령"};
+constexpr Text handlers_title{"handlers", "처리기"};
+constexpr Text flags_title{"flags", "옵션"};
+constexpr Text addresses_title{"addresses", "주소"};
+constexpr Text statuses_title{"exit status", "종료 상태"};
+constexpr Text examples_title{"examples", "예"};
+constexpr Text more{"More: meari VERB --help (short), meari help VERB (all of it)",
+                    "더 보기: meari 명령 --help (짧게), meari help 명령 (모두)"};
+constexpr Text more_of{"More, with examples: meari help ", "예를 포함한 자세한 설명: meari help "};
+
+// Columns on a terminal: Hangul and other wide characters take two.
+std::size_t columns(std::string_view text) {
+  std::size_t wide = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    wide += lead >= 0xEA && lead <= 0xED ? 2 : 1;
+    i += lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+  }
+  return wide;
+}
+
+// Breaks at spaces; later lines are indented.
+std::string wrapped(std::string_view text, std::size_t indent) {
+  std::string out(indent, ' ');
+  std::size_t used = indent;
+  bool first = true;
+  while (!text.empty()) {
+    const std::size_t space = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, space);
+    text.remove_prefix(std::min(space + 1, text.size()));
+    if (!first && used + 1 + columns(word) > width) {
+      out += '\n' + std::string(indent, ' ');
+      used = indent;
+      first = true;
+    }
+    if (!first) out += ' ', ++used;
+    out += word;
+    used += columns(word);
+    first = false;
+  }
+  return out += '\n';
+}
+
+struct Row {
+  std::string left;
+  std::string right;
+};
+
+// Two columns; a left side that is too long gets a line of its own.
+std::string table(std::string_view title_of_it, const std::vector<Row>& rows) {
+  constexpr std::size_t widest = 28;
+  std::size_t left_width = 0;
+  for (const Row& row : rows)
+    if (columns(row.left) <= widest) left_width = std::max(left_width, columns(row.left));
+  const std::size_t indent = 2 + left_width + 2;
+  std::string out = std::string(title_of_it) + '\n';
+  for (const Row& row : rows) {
+    const std::string right = wrapped(row.right, indent);
+    out += "  " + row.left;
+    const std::size_t used = 2 + columns(row.left);
+    if (used + 2 > indent) out += '\n' + right;
+    else out += std::string(indent - used, ' ') + right.substr(indent);
+  }
+  return out;
+}
+
+std::string flag_title(const FlagInfo& flag) {
+  std::string title_of_it = flag.letter == '\0' ? "    " : std::string("-") + flag.letter + ", ";
+  title_of_it += "--" + std::string(flag.name);
+  if (flag.value != Value::none) title_of_it += ' ' + std::string(flag.choices);
+  return title_of_it;
+}
+
+bool belongs_to(const FlagInfo& flag, std::optional<Verb> verb) {
+  return verb ? (flag.verbs & 1U << static_cast<unsigned>(*verb)) != 0 : flag.verbs == everywhere;
+}
+
+std::string flag_lines(Language language, std::optional<Verb> verb) {
+  std::vector<Row> rows;
+  for (const FlagInfo& flag : flags())
+    if (belongs_to(flag, verb)) rows.push_back({flag_title(flag), std::string(flag.help.in(language))});
+  return table(flags_title.in(language), rows);
+}
+
+std::string flag_pages(Language language, Verb verb) {
+  std::string out = std::string(flags_title.in(language)) + '\n';
+  for (const FlagInfo& flag : flags()) {
+    if (!belongs_to(flag, verb)) continue;
+    out += "  " + flag_title(flag) + '\n';
+    out += wrapped(flag.help.in(language), 8);
+    out += wrapped(flag.more.in(language), 8);
+  }
+  return out;
+}
+
+std::string handler_lines(Language language) {
+  std::vector<Row> rows;
+  for (const HandlerInfo& handler : handlers()) {
+    std::string left(handler.name);
+    if (!handler.argument.empty()) left += ' ' + std::string(handler.argument);
+    rows.push_back({left, std::string(handler.help.in(language))});
+  }
+  return table(handlers_title.in(language), rows);
+}
+
+std::string usage_line(Language language, const VerbInfo& verb) {
+  return std::string(usage.in(language)) + "meari " + std::string(verb.name) + ' ' + std::string(verb.operands) + "\n";
+}
+
+}  // namespace
+
+std::string short_help(Language language, std::optional<Verb> verb) {
+  if (!verb) {
+    std::vector<Row> rows;
+    for (const VerbInfo& each : verbs())
+      rows.push_back(
+          {std::string(each.name) + ' ' + std::string(each.operands), std::string(each.summary.in(language))});
+    return std::string(title.in(language)) + "\n\n" + table(verbs_title.in(language), rows) + '\n' +
+           flag_lines(language, verb) + '\n' + std::string(more.in(language)) + '\n';
+  }
+  const VerbInfo& about = info(*verb);
+  std::string out = usage_line(language, about) + '\n';
+  if (*verb == Verb::serve) out += handler_lines(language) + '\n';
+  out += flag_lines(language, verb) + '\n';
+  return out + std::string(more_of.in(language)) + std::string(about.name) + '\n';
+}
+
+std::string long_help(Language language, Verb verb) {
+  const VerbInfo& about = info(verb);
+  std::string out = usage_line(language, about) + '\n' + wrapped(about.more.in(language), 0) + '\n';
+  if (verb == Verb::serve) out += handler_lines(language) + '\n';
+  if (verb != Verb::help) {
+    std::vector<Row> rows;
+    for (const AddressInfo& address : addresses())
+      if ((address.verbs & 1U << static_cast<unsigned>(verb)) != 0)
+        rows.push_back({std::string(address.form), std::string(address.help.in(language))});
+    out += table(addresses_title.in(language), rows) + '\n';
+  }
+  out += flag_pages(language, verb) + '\n';
+  std::vector<Row> rows;
+  for (const StatusInfo& status : statuses())
+    rows.push_back({std::to_string(status.status), std::string(status.help.in(language))});
+  out += table(statuses_title.in(language), rows) + '\n';
+  out += std::string(examples_title.in(language)) + '\n';
+  for (const Example& example : about.examples)
+    out += "  " + std::string(example.command) + '\n' + wrapped(example.help.in(language), 6);
+  return out;
+}
+
+}  // namespace meari::command

@@ -1,0 +1,166 @@
+#include "log.hpp"
+
+#include <chrono>
+
+#include <fmt/chrono.h>
+#include <nlohmann/json.hpp>
+
+#include "library_text.hpp"
+#include "messages.hpp"
+
+namespace meari::command {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json event(std::string_view name) {
+  const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto milliseconds = now.time_since_epoch().count() % 1000;
+  Json object;
+  object["time"] = fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), milliseconds);
+  object["event"] = name;
+  return object;
+}
+
+// ASCII only, and bytes that are no UTF-8 replaced: quote() has nothing to change in it but what JSON escapes itself.
+void write(const Talk& talk, const Json& object) {
+  talk.whole_line(object.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
+std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
+  const auto with_reason = [&](const Text& words) {
+    std::string text(talk.text(words));
+    if (end.error) text += ' ' + talk.text(messages::end_because, message_of(talk.language(), end.error));
+    return text;
+  };
+  switch (end.how) {
+    case SessionEnd::How::finished: return std::string(talk.text(messages::end_finished));
+    case SessionEnd::How::peer_gone: return with_reason(messages::end_peer_gone);
+    case SessionEnd::How::timed_out: return with_reason(messages::end_timed_out);
+    case SessionEnd::How::drained: return std::string(talk.text(messages::end_drained));
+    case SessionEnd::How::cut_off: return std::string(talk.text(messages::end_cut_off));
+    case SessionEnd::How::failed: break;
+  }
+  return talk.text(messages::end_failed,
+                   end.exception.empty() ? message_of(talk.language(), end.error) : end.exception);
+}
+
+// An address for people. A client of a Unix-domain socket has none.
+std::string shown(const Talk& talk, const Address& address) {
+  if (address.family() != Family::local || !address.path().empty()) return address.to_string();
+  return std::string(talk.text(messages::unnamed));
+}
+
+double as_seconds(Duration duration) {
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) / 1000.0;
+}
+
+}  // namespace
+
+void Log::listening(std::string_view handler, const std::vector<std::string>& addresses,
+                    std::string_view backend) const {
+  if (json_) {
+    Json object = event("listening");
+    object["handler"] = handler;
+    object["addresses"] = addresses;
+    object["backend"] = backend;
+    return write(talk_, object);
+  }
+  std::string list;
+  for (const std::string& address : addresses) list += (list.empty() ? "" : ", ") + address;
+  talk_.line(talk_.text(messages::listening, handler, list));
+}
+
+void Log::backend_refused(std::string_view reason) const {
+  if (!json_) return talk_.say_line(translated(talk_.language(), reason));
+  Json object = event("backend_refused");
+  object["reason"] = reason;
+  write(talk_, object);
+}
+
+void Log::open_to_all(const Address& address) const {
+  if (!json_) return talk_.say(messages::wildcard, address.to_string());
+  Json object = event("open_to_all");
+  object["address"] = address.to_string();
+  write(talk_, object);
+}
+
+void Log::started(std::uint64_t number, const Session& session) const {
+  if (!json_) return talk_.say(messages::connected_from, number, shown(talk_, session.source()));
+  Json object = event("session_start");
+  object["session"] = number;
+  object["peer"] = session.source().to_string();
+  write(talk_, object);
+}
+
+void Log::ended(std::uint64_t number, const Session& session, const SessionEnd& end) const {
+  if (!json_)
+    return talk_.say(messages::session_over, number, shown(talk_, session.source()), end.bytes_received, end.bytes_sent,
+                     seconds(end.lasted.count()), how_it_ended(talk_, end));
+  Json object = event("session_end");
+  object["session"] = number;
+  object["peer"] = session.source().to_string();
+  object["received"] = end.bytes_received;
+  object["sent"] = end.bytes_sent;
+  object["seconds"] = as_seconds(end.lasted);
+  object["how"] = name(end.how);
+  if (end.error) object["error"] = end.error.message();
+  if (!end.exception.empty()) object["error"] = end.exception;
+  write(talk_, object);
+}
+
+void Log::paused(bool resumed, std::string_view reason) const {
+  if (json_) {
+    Json object = event(resumed ? "resumed" : "paused");
+    object["reason"] = reason;
+    return write(talk_, object);
+  }
+  if (resumed) talk_.say(messages::resumed);
+  else talk_.say(messages::paused, translated_reason(talk_.language(), reason));
+}
+
+void Log::datagram_left_alone(const Address& from, const Text& reason) const {
+  if (!json_) return talk_.say(messages::not_answered, shown(talk_, from), talk_.text(reason));
+  Json object = event("datagram_left_alone");
+  object["peer"] = from.to_string();
+  object["reason"] = reason.in(Language::en);
+  write(talk_, object);
+}
+
+void Log::stopping(std::size_t sessions, Duration longest) const {
+  if (!json_) return talk_.say(messages::stopping, sessions, fmt::format("{}", as_seconds(longest)));
+  Json object = event("stopping");
+  object["sessions"] = sessions;
+  object["seconds"] = as_seconds(longest);
+  write(talk_, object);
+}
+
+void Log::stopped(const Totals& totals, const Drained& drained) const {
+  if (json_) {
+    Json object = event("stopped");
+    object["sessions"] = totals.sessions;
+    object["received"] = totals.received;
+    object["sent"] = totals.sent;
+    object["finished"] = drained.finished;
+    object["idle"] = drained.idle;
+    object["cut_off"] = drained.cut_off;
+    object["late_bytes"] = drained.dropped_bytes;
+    return write(talk_, object);
+  }
+  talk_.say(messages::stopped, totals.sessions, totals.received, totals.sent);
+  if (drained.finished + drained.idle + drained.cut_off + drained.dropped_bytes != 0)
+    talk_.say(messages::drained, drained.finished, drained.idle, drained.cut_off, drained.dropped_bytes);
+}
+
+void Log::datagrams_over(const Address& local, const DatagramCounts& counts) const {
+  const std::string where = "udp:" + local.to_string();
+  if (!json_) return talk_.say(messages::datagrams_over, where, counts.received, counts.answered, counts.left_alone);
+  Json object = event("datagrams");
+  object["address"] = where;
+  object["received"] = counts.received;
+  object["answered"] = counts.answered;
+  object["left_alone"] = counts.left_alone;
+  write(talk_, object);
+}
+
+}  // namespace meari::command

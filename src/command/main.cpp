@@ -1,0 +1,75 @@
+// meari: the command. Reads the command line, says what is wrong with it, or hands over to the verb.
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include <meari/standard.hpp>
+
+#include "connect.hpp"
+#include "help.hpp"
+#include "messages.hpp"
+#include "options.hpp"
+#include "parse.hpp"
+#include "serve.hpp"
+#include "status.hpp"
+#include "talk.hpp"
+#include "version.hpp"
+
+namespace meari::command {
+namespace {
+
+Status refuse(const Talk& talk, const Refused& refused) {
+  talk.complain(std::string_view(refused.sentence));
+  for (const std::string& hint : refused.hints) talk.advise(hint);
+  return Status::usage;
+}
+
+Status print(const std::string& text) {
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));
+  return Status::ok;
+}
+
+Status explain(const Typed& typed, const Talk& talk) {
+  if (typed.operands.empty()) return print(short_help(typed.language, std::nullopt));
+  std::vector<std::string_view> names;
+  for (const VerbInfo& verb : verbs()) names.push_back(verb.name);
+  const std::string& word = typed.operands.front();
+  const VerbInfo* verb = find_verb(word);
+  if (verb == nullptr)
+    return refuse(talk, {messages::unknown_verb.in(typed.language, word),
+                         hints(typed.language, nearest(word, names), std::nullopt)});
+  return print(long_help(typed.language, verb->verb));
+}
+
+// The verb's settings, and the verb; or what is wrong with them.
+template <class Settings>
+Status with(std::variant<Settings, Refused> settings, Talk& talk, Status (*verb)(const Settings&, Talk&)) {
+  if (const auto* refused = std::get_if<Refused>(&settings)) return refuse(talk, *refused);
+  return verb(std::get<Settings>(settings), talk);
+}
+
+Status run(int argc, char** argv) {
+  const Language language = language_of(argc, argv);
+  Talk talk(language);
+  const std::variant<Typed, Refused> parsed = parse(argc, argv, language);
+  if (const auto* refused = std::get_if<Refused>(&parsed)) return refuse(talk, *refused);
+  const Typed& typed = std::get<Typed>(parsed);
+  if (typed.has(Flag::help)) return print(short_help(language, typed.verb));
+  if (typed.has(Flag::version)) return print(version_text(language));
+  if (!typed.verb) return print(short_help(language, std::nullopt));
+  talk.set_quiet(typed.has(Flag::quiet));
+  switch (*typed.verb) {
+    case Verb::serve: return with(serve_settings(typed), talk, &serve);
+    case Verb::connect: return with(connect_settings(typed), talk, &connect);
+    case Verb::help: return explain(typed, talk);
+  }
+  return Status::usage;
+}
+
+}  // namespace
+}  // namespace meari::command
+
+int main(int argc, char** argv) {
+  meari::occupy_standard_descriptors();
+  return static_cast<int>(meari::command::run(argc, argv));
+}

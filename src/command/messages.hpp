@@ -1,0 +1,136 @@
+// The catalogue: every sentence of the command, English beside Korean. What is wrong with one does not build; see
+// language.hpp for what is checked and how Korean is written here. The texts of flags and verbs are in flags.cpp, those of
+// the library's errors in library_text.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "language.hpp"
+
+namespace meari::command::messages {
+
+using text = std::string_view;
+using count = std::uint64_t;
+
+// ── the command line ─────────────────────────────────────────────────────────────────────────────────────────
+inline constexpr Message<text> unknown_verb{"there is no verb {}", "{}: 그런 명령은 없습니다"};
+inline constexpr Message<text> unknown_handler{"there is no handler {}", "{}: 그런 처리기는 없습니다"};
+inline constexpr Message<text> unknown_flag{"there is no flag {}", "{}: 그런 옵션은 없습니다"};
+inline constexpr Message<text, text> flag_of_other_verb{"{} is a flag of {}", "{}: {}의 옵션입니다"};
+inline constexpr Message<text> did_you_mean{"did you mean {}?", "혹시 {}?"};
+inline constexpr Message<text> handlers_are{"the handlers are: {}", "처리기: {}"};
+inline constexpr Message<text> verbs_are{"the verbs are: {}", "명령: {}"};
+inline constexpr Message<text> see_help{"see: {}", "도움말: {}"};
+inline constexpr Message<text, text> value_missing{"{} needs a value: {}", "{}: 값이 필요합니다: {}"};
+inline constexpr Message<text> value_unwanted{"{} takes no value", "{}: 값을 받지 않는 옵션입니다"};
+inline constexpr Message<text> given_twice{"{} is given more than once", "{}: 두 번 이상 적었습니다"};
+inline constexpr Message<text, text> conflict{"{} and {} exclude each other", "{}, {}: 함께 쓸 수 없습니다"};
+inline constexpr Message<text, text, text> not_a_choice{"{} {}: it is one of {}",
+                                                        "{} {}: 다음 가운데 하나여야 합니다: {}"};
+inline constexpr Message<text, text> not_a_duration{"{} {}: a time is a number and a unit: 500ms, 2s, 5m, 1h",
+                                                    "{} {}: 시간은 숫자와 단위로 적습니다: 500ms, 2s, 5m, 1h"};
+inline constexpr Message<text, text, count, count> not_a_count{"{} {}: it is a whole number from {} to {}",
+                                                               "{} {}: {}에서 {}까지의 정수여야 합니다"};
+inline constexpr Message<text> not_a_policy{
+    "--on-eof {}: it is half-close, close, keep or wait:TIME, as in wait:5s",
+    "--on-eof {}: half-close, close, keep, wait:시간(예: wait:5s) 가운데 하나여야 합니다"};
+inline constexpr Message<text> not_a_source{
+    "--source {}: it is a numeric address: 192.0.2.1, 192.0.2.1:4000 or 2001:db8::1",
+    "--source {}: 숫자 주소여야 합니다: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1"};
+inline constexpr Message<text> handler_needs{"the handler greet needs a text: {}",
+                                             "처리기 greet: 보낼 글이 필요합니다: {}"};
+inline constexpr Message<text, text> not_over_datagrams{
+    "{}: {} does not answer datagrams; echo and discard do",
+    "{}: {} 처리기는 데이터그램에 답하지 않습니다. echo와 discard는 답합니다"};
+inline constexpr Message<text> once_over_datagrams{"{}: datagrams have no sessions, so there is no --once",
+                                                   "{}: 데이터그램에는 세션이 없으므로 --once는 쓸 수 없습니다"};
+inline constexpr Message<> address_missing{"connect needs an address, such as localhost:9000",
+                                           "connect: 주소가 필요합니다. 예: localhost:9000"};
+inline constexpr Message<text> one_address{"connect takes one address, and {} is one too many",
+                                           "connect: 주소는 하나만 적습니다. 남은 것: {}"};
+inline constexpr Message<text> no_datagrams{"{}: connect speaks over connections, and datagrams have none",
+                                            "{}: connect는 연결로 말하는데 데이터그램에는 연결이 없습니다"};
+inline constexpr Message<text> no_wildcard{
+    "{}: all addresses are for a server; connect needs one, such as localhost:9000",
+    "{}: 모든 주소는 서버가 쓰는 것입니다. connect에는 주소 하나가 필요합니다. 예: "
+    "localhost:9000"};
+
+// ── serve ────────────────────────────────────────────────────────────────────────────────────────────────────
+inline constexpr Message<text, text> listening{"{}: listening on {}", "{}: {}에서 기다립니다"};
+inline constexpr Message<text> wildcard{
+    "warning: {} is open to every network that reaches this machine, and nothing is encrypted",
+    "주의: {}: 이 컴퓨터에 닿는 모든 네트워크에 열려 있으며 암호화되지 않습니다"};
+inline constexpr Text unnamed{"unix:(unnamed)", "unix:(이름 없음)"};
+inline constexpr Message<count, text> connected_from{"#{} {} connected", "#{} {}에서 연결했습니다"};
+inline constexpr Message<count, text, count, count, text, text> session_over{"#{} {} received {}, sent {}, {} s: {}",
+                                                                             "#{} {} 받음 {}, 보냄 {}, {}초: {}"};
+inline constexpr Text end_finished{"finished", "끝났습니다"};
+inline constexpr Text end_peer_gone{"the peer has gone", "상대가 사라졌습니다"};
+inline constexpr Text end_timed_out{"timed out", "시간이 다 되었습니다"};
+inline constexpr Text end_drained{"ended while idle, because the server stops",
+                                  "서버를 멈추느라, 쉬고 있던 세션을 끝냈습니다"};
+inline constexpr Text end_cut_off{"cut off, because the server stops",
+                                  "서버를 멈추느라, 끝나지 않은 세션을 끊었습니다"};
+inline constexpr Message<text> end_failed{"failed: {}", "실패: {}"};
+inline constexpr Message<text> end_because{"({})", "(까닭: {})"};
+inline constexpr Message<count, text> owner{"process {} ({}) has it", "지금 쓰는 프로세스: {} ({})"};
+inline constexpr Message<count, text> stopping{
+    "stopping: sessions open: {}; those that are busy have at most {} s; a second signal ends at once",
+    "멈추는 중: 세션 {}개, 바쁜 세션은 최대 {}초 기다립니다. 한 번 더 신호를 보내면 바로 끝납니다"};
+inline constexpr Message<count, count, count> stopped{"stopped: sessions {}, received {}, sent {}",
+                                                      "멈췄습니다: 세션 {}개, 받음 {}, 보냄 {}"};
+inline constexpr Message<count, count, count, count> drained{
+    "while stopping: finished {}, idle and ended {}, cut off {}; bytes after the end of their session: {}",
+    "멈추는 동안: 마친 세션 {}, 쉬다가 끝난 세션 {}, 끊은 세션 {}; 세션이 끝난 뒤에 온 바이트 {}"};
+inline constexpr Message<text, text> not_answered{"datagram from {} not answered: {}",
+                                                  "{}의 데이터그램에 답하지 않았습니다: {}"};
+inline constexpr Text port_of_service{"it is the port of a service, which might answer the answer",
+                                      "서비스의 포트라서 답에 또 답할 수 있습니다"};
+inline constexpr Text own_address{"it is an echo's own port, and the two would never stop",
+                                  "에코 서버 자신의 포트라서 서로 끝없이 주고받게 됩니다"};
+inline constexpr Text nowhere_to_answer{"it has no address to answer to", "답을 보낼 주소가 없습니다"};
+inline constexpr Message<text, count, count, count> datagrams_over{
+    "{}: datagrams received {}, answered {}, left alone {}", "{}: 데이터그램 받음 {}, 답함 {}, 답하지 않음 {}"};
+inline constexpr Message<text> paused{"paused: {}", "잠시 멈췄습니다: {}"};
+inline constexpr Message<> resumed{"resumed", "다시 받습니다"};
+inline constexpr Message<count> lines_lost{"lines lost here, because nobody read them: {}",
+                                           "읽는 쪽이 없어 여기서 {}줄을 잃었습니다"};
+
+// ── connect ──────────────────────────────────────────────────────────────────────────────────────────────────
+inline constexpr Message<text, text> connected{"connected to {} from {}", "{}에 연결했습니다. 이쪽 주소: {}"};
+inline constexpr Message<text, text, count> connected_first{
+    "connected to {} from {}, the first of {} addresses that answered",
+    "{}에 연결했습니다. 이쪽 주소: {} (주소 {}개 가운데 먼저 답한 곳)"};
+inline constexpr Message<text> checked{"it took {} ms", "걸린 시간: {}ms"};
+inline constexpr Message<> how_to_end{"type lines; Ctrl-D ends your input, Ctrl-C ends everything",
+                                      "한 줄씩 입력하십시오. Ctrl-D는 입력의 끝, Ctrl-C는 전체 종료입니다"};
+inline constexpr Message<count> line_sent{"bytes sent: {}", "보냄 {}바이트"};
+inline constexpr Message<count> piece_received{"bytes received: {}", "받음 {}바이트"};
+inline constexpr Message<count, count, count, text> account{"sent {}, acknowledged {}, received {}; {}",
+                                                            "보냄 {}, 확인됨 {}, 받음 {}; {}"};
+inline constexpr Message<count, count, text> short_account{"sent {}, received {}; {}", "보냄 {}, 받음 {}; {}"};
+inline constexpr Text peer_closed{"the peer closed cleanly", "상대가 정상으로 닫았습니다"};
+inline constexpr Text peer_open{"the peer had not finished", "상대가 아직 끝내지 않았습니다"};
+inline constexpr Text peer_reset{"the peer reset the connection", "상대가 연결을 끊었습니다(RST)"};
+inline constexpr Text peer_silent{"nothing came or went for too long", "너무 오래 아무것도 오가지 않았습니다"};
+inline constexpr Text you_interrupted{"you interrupted it", "사용자가 중단했습니다"};
+inline constexpr Message<text> conversation_failed{"it failed: {}", "실패: {}"};
+inline constexpr Message<count, text, text> echo_differs{
+    "the echo differs at offset {}: sent {}, received {}",
+    "되돌아온 데이터가 {}번째 위치부터 다릅니다: 보냄 {}, 받음 {}"};
+inline constexpr Message<count, count> echo_short{"the echo is short: sent {}, received {}",
+                                                  "되돌아온 데이터가 모자랍니다: 보냄 {}, 받음 {}"};
+inline constexpr Message<count> echo_long{"the echo goes on at offset {}, where nothing was sent",
+                                          "되돌아온 데이터가 보낸 것보다 깁니다: {}번째 위치부터 남습니다"};
+inline constexpr Message<count> echo_too_far_behind{"{} bytes were sent and did not come back; is this an echo?",
+                                                    "{}바이트를 보냈지만 되돌아오지 않았습니다. 에코 서버가 맞습니까?"};
+inline constexpr Message<text> input_failed{"standard input: {}", "표준 입력: {}"};
+inline constexpr Message<text> output_failed{"standard output: {}", "표준 출력: {}"};
+
+// ── version ──────────────────────────────────────────────────────────────────────────────────────────────────
+inline constexpr Message<text> compiled_by{"compiler  {}", "컴파일러  {}"};
+inline constexpr Message<text> backend_is{"backend   {}", "백엔드    {}"};
+inline constexpr Message<text> backend_refused{"          {}", "          까닭: {}"};
+
+}  // namespace meari::command::messages

@@ -1,0 +1,176 @@
+#include "options.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include "durations.hpp"
+#include "library_text.hpp"
+#include "messages.hpp"
+
+namespace meari::command {
+namespace {
+
+std::string dashed(Flag flag) { return "--" + std::string(info(flag).name); }
+
+// Reads the values of flags, and remembers the first that makes no sense.
+class Reader {
+ public:
+  explicit Reader(const Typed& typed) : typed_(typed) {}
+
+  std::optional<Duration> duration(Flag flag) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    const std::optional<Duration> read = parse_duration(*value);
+    if (!read) refuse(messages::not_a_duration.in(typed_.language, dashed(flag), *value));
+    return read;
+  }
+
+  std::optional<std::uint64_t> count(Flag flag, std::uint64_t least, std::uint64_t most) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    std::uint64_t read = 0;
+    const char* end = value->data() + value->size();
+    const auto [stop, problem] = std::from_chars(value->data(), end, read);
+    if (problem == std::errc{} && stop == end && read >= least && read <= most) return read;
+    refuse(messages::not_a_count.in(typed_.language, dashed(flag), *value, least, most));
+    return {};
+  }
+
+  BackendChoice backend() {
+    const std::string* value = typed_.value(Flag::backend);
+    if (value == nullptr || *value == "auto") return BackendChoice::automatic;
+    if (*value == "uring") return BackendChoice::uring;
+    return *value == "epoll" ? BackendChoice::epoll : BackendChoice::uring_floor;
+  }
+
+  void refuse(std::string sentence, std::string_view meant = {}) {
+    if (!refused_) refused_ = Refused{std::move(sentence), hints(typed_.language, meant, typed_.verb)};
+  }
+  void refuse(const Error& error) {
+    if (!refused_) refused_ = Refused{message_of(typed_.language, error), hints(typed_.language, {}, typed_.verb)};
+  }
+  void add_hint(std::string hint) {
+    if (refused_) refused_->hints.insert(refused_->hints.begin(), std::move(hint));
+  }
+
+  [[nodiscard]] Language language() const noexcept { return typed_.language; }
+  template <class Settings>
+  std::variant<Settings, Refused> outcome(Settings settings) {
+    if (refused_) return *std::move(refused_);
+    return settings;
+  }
+
+ private:
+  const Typed& typed_;
+  std::optional<Refused> refused_;
+};
+
+// A word that cannot be an address and that can be meant as the name of a handler.
+bool looks_like_a_name(std::string_view word) noexcept {
+  return !word.empty() && word.find_first_of(":./[]0123456789@") == std::string_view::npos;
+}
+
+void refuse_handler(Reader& reader, std::string_view word) {
+  std::vector<std::string_view> names;
+  std::string all;
+  for (const HandlerInfo& handler : handlers()) {
+    names.push_back(handler.name);
+    all += (all.empty() ? "" : ", ") + std::string(handler.name);
+  }
+  reader.refuse(messages::unknown_handler.in(reader.language(), word), nearest(word, names));
+  reader.add_hint(messages::handlers_are.in(reader.language(), all));
+}
+
+void read_endpoint(Reader& reader, const std::string& word, ServeSettings& settings) {
+  Result<Endpoint> endpoint = Endpoint::parse(word);
+  if (!endpoint) {
+    if (looks_like_a_name(word)) return refuse_handler(reader, word);
+    return reader.refuse(endpoint.error());
+  }
+  if (endpoint->kind == Kind::datagram && !info(settings.handler).datagrams)
+    return reader.refuse(messages::not_over_datagrams.in(reader.language(), word, info(settings.handler).name));
+  if (endpoint->kind == Kind::datagram && settings.once)
+    return reader.refuse(messages::once_over_datagrams.in(reader.language(), word));
+  settings.where.push_back(*std::move(endpoint));
+}
+
+void read_policy(Reader& reader, const std::string& word, ConnectSettings& settings) {
+  constexpr std::string_view wait = "wait:";
+  settings.on_eof_given = true;
+  if (word == "half-close") settings.on_eof = OnEof::half_close;
+  else if (word == "close") settings.on_eof = OnEof::close;
+  else if (word == "keep") settings.on_eof = OnEof::keep;
+  else if (const std::optional<Duration> time =
+               word.starts_with(wait) ? parse_duration(std::string_view(word).substr(wait.size())) : std::nullopt) {
+    settings.on_eof = OnEof::wait;
+    settings.wait = *time;
+  } else reader.refuse(messages::not_a_policy.in(reader.language(), word));
+}
+
+void read_source(Reader& reader, const std::string& word, ConnectSettings& settings) {
+  Address address(word, 0);
+  if (address.family() == Family::unspecified) {
+    if (const Result<Address> with_port = Address::parse(word); with_port) address = *with_port;
+  }
+  if (address.family() == Family::ipv4 || address.family() == Family::ipv6) settings.source = address;
+  else reader.refuse(messages::not_a_source.in(reader.language(), word));
+}
+
+}  // namespace
+
+std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
+  Reader reader(typed);
+  ServeSettings settings;
+  settings.once = typed.has(Flag::once);
+  const std::string* log = typed.value(Flag::log);
+  settings.json = log != nullptr && *log == "json";
+  settings.backend = reader.backend();
+  settings.idle = reader.duration(Flag::idle);
+  settings.drain = reader.duration(Flag::drain);
+  settings.max_sessions = reader.count(Flag::max_sessions, 1, 100'000'000).value_or(0);
+  if (const auto backlog = reader.count(Flag::backlog, 1, 0x7FFFFFFF)) settings.backlog = static_cast<int>(*backlog);
+
+  auto word = typed.operands.begin();
+  if (word != typed.operands.end()) {
+    if (const HandlerInfo* handler = find_handler(*word)) {
+      settings.handler = handler->handler;
+      ++word;
+      if (!handler->argument.empty() && word == typed.operands.end())
+        reader.refuse(messages::handler_needs.in(typed.language, "meari serve greet \"Hello World!\" 1234"));
+      else if (!handler->argument.empty()) settings.greeting = *word++;
+    }
+  }
+  for (; word != typed.operands.end(); ++word) read_endpoint(reader, *word, settings);
+  constexpr std::uint16_t usual_port = 9000;
+  if (settings.where.empty()) settings.where.emplace_back().port = usual_port;
+  return reader.outcome(std::move(settings));
+}
+
+std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed) {
+  Reader reader(typed);
+  ConnectSettings settings;
+  if (const std::string* message = typed.value(Flag::message)) settings.message = *message;
+  if (const std::string* policy = typed.value(Flag::on_eof)) read_policy(reader, *policy, settings);
+  if (const std::string* source = typed.value(Flag::source)) read_source(reader, *source, settings);
+  settings.expect_echo = typed.has(Flag::expect_echo);
+  settings.check = typed.has(Flag::check);
+  settings.raw = typed.has(Flag::raw);
+  settings.timeout = reader.duration(Flag::timeout).value_or(settings.timeout);
+  settings.idle = reader.duration(Flag::idle).value_or(settings.idle);
+  settings.backend = reader.backend();
+  if (typed.operands.empty()) {
+    reader.refuse(messages::address_missing.in(typed.language));
+    return reader.outcome(std::move(settings));
+  }
+  if (typed.operands.size() > 1) reader.refuse(messages::one_address.in(typed.language, typed.operands[1]));
+  Result<Endpoint> where = Endpoint::parse(typed.operands.front());
+  if (!where) reader.refuse(where.error());
+  else if (where->kind == Kind::datagram)
+    reader.refuse(messages::no_datagrams.in(typed.language, typed.operands.front()));
+  else if (where->form == Endpoint::Form::any || where->address.is_any())
+    reader.refuse(messages::no_wildcard.in(typed.language, typed.operands.front()));
+  else settings.where = *std::move(where);
+  return reader.outcome(std::move(settings));
+}
+
+}  // namespace meari::command

@@ -1,0 +1,52 @@
+// What a command line means: settings with types, or why they make no sense.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <meari/address.hpp>
+#include <meari/backend.hpp>
+#include <meari/operation.hpp>
+
+#include "flags.hpp"
+#include "parse.hpp"
+
+namespace meari::command {
+
+struct ServeSettings {
+  Handler handler = Handler::echo;
+  std::string greeting;         // Handler::greet
+  std::vector<Endpoint> where;  // at least one
+  BackendChoice backend = BackendChoice::automatic;
+  std::optional<Duration> idle;  // the library's default where there is none
+  std::optional<Duration> drain;
+  std::size_t max_sessions = 0;  // 0: as many as descriptors allow
+  int backlog = -1;
+  bool once = false;
+  bool json = false;
+};
+
+enum class OnEof : std::uint8_t { half_close, close, keep, wait };
+
+struct ConnectSettings {
+  Endpoint where;
+  std::optional<std::string> message;
+  OnEof on_eof = OnEof::half_close;
+  Duration wait{};            // OnEof::wait
+  bool on_eof_given = false;  // then it holds for an absent input, too
+  bool expect_echo = false;
+  bool check = false;
+  bool raw = false;
+  Duration timeout = std::chrono::seconds(10);
+  Duration idle{};
+  Address source;
+  BackendChoice backend = BackendChoice::automatic;
+};
+
+[[nodiscard]] std::variant<ServeSettings, Refused> serve_settings(const Typed& typed);
+[[nodiscard]] std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed);
+
+}  // namespace meari::command

@@ -1,0 +1,216 @@
+#include "parse.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "messages.hpp"
+
+namespace meari::command {
+namespace {
+
+// How many letters to change, add, leave out or swap with a neighbour.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> table(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) table[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) table[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      table[i][j] = std::min({table[i - 1][j] + 1, table[i][j - 1] + 1, change});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        table[i][j] = std::min(table[i][j], table[i - 2][j - 2] + 1);
+    }
+  }
+  return table[a.size()][b.size()];
+}
+
+constexpr bool belongs_to(const FlagInfo& flag, std::optional<Verb> verb) noexcept {
+  return verb ? (flag.verbs & 1U << static_cast<unsigned>(*verb)) != 0 : flag.verbs == everywhere;
+}
+
+std::string dashed(const FlagInfo& flag) { return "--" + std::string(flag.name); }
+
+// What CLI11 has collected for one flag of one verb.
+struct Collected {
+  const FlagInfo* info;
+  CLI::Option* option;
+};
+
+void add_flags(CLI::App& app, std::optional<Verb> verb, std::vector<Collected>& collected) {
+  for (const FlagInfo& flag : flags()) {
+    if (!belongs_to(flag, verb)) continue;
+    std::string names = dashed(flag);
+    if (flag.letter != '\0') names += std::string(",-") + flag.letter;
+    CLI::Option* option = flag.value == Value::none ? app.add_flag(names) : app.add_option(names);
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);  // twice is refused below, in the user's language
+    if (flag.value != Value::none) option->expected(1)->allow_extra_args(false);
+    collected.push_back({&flag, option});
+  }
+}
+
+std::string flag_part(std::string_view word) { return std::string(word.substr(0, word.find('='))); }
+
+Refused unknown_flag(Language language, std::string_view word, std::optional<Verb> verb) {
+  const std::string typed = flag_part(word);
+  for (const FlagInfo& flag : flags()) {
+    if (dashed(flag) != typed && !(flag.letter != '\0' && typed == std::string("-") + flag.letter)) continue;
+    std::string owners;
+    for (const VerbInfo& owner : verbs())
+      if (belongs_to(flag, owner.verb)) owners += (owners.empty() ? "" : ", ") + std::string(owner.name);
+    return {messages::flag_of_other_verb.in(language, typed, owners), hints(language, "", verb)};
+  }
+  std::vector<std::string> names;
+  for (const FlagInfo& flag : flags())
+    if (belongs_to(flag, verb)) names.push_back(dashed(flag));
+  const std::string_view meant =
+      typed.starts_with("--") ? nearest(typed, std::vector<std::string_view>(names.begin(), names.end())) : "";
+  return {messages::unknown_flag.in(language, typed), hints(language, meant, verb)};
+}
+
+Refused unknown_verb(Language language, const std::string& word) {
+  std::vector<std::string_view> names;
+  std::string all;
+  for (const VerbInfo& verb : verbs()) {
+    names.push_back(verb.name);
+    all += (all.empty() ? "" : ", ") + std::string(verb.name);
+  }
+  Refused refused{messages::unknown_verb.in(language, word), hints(language, nearest(word, names), std::nullopt)};
+  refused.hints.insert(refused.hints.begin(), messages::verbs_are.in(language, all));
+  return refused;
+}
+
+// CLI11 has stumbled: over a flag without its value, or over a value where there may be none.
+Refused stumbled(Language language, const CLI::Error& error, const std::vector<Collected>& collected,
+                 std::optional<Verb> verb) {
+  const std::string_view what = error.what();
+  const FlagInfo* about = nullptr;
+  for (const Collected& each : collected) {
+    const std::string name = dashed(*each.info);
+    const std::size_t at = what.find(name);
+    if (at != std::string_view::npos && (about == nullptr || name.size() > about->name.size() + 2)) about = each.info;
+  }
+  if (about == nullptr) return {std::string(what), hints(language, "", verb)};
+  if (about->value == Value::none)
+    return {messages::value_unwanted.in(language, dashed(*about)), hints(language, "", verb)};
+  return {messages::value_missing.in(language, dashed(*about), about->choices), hints(language, "", verb)};
+}
+
+std::optional<Refused> check_conflicts(Language language, const Typed& typed) {
+  for (const auto& [flag, value] : typed.values) {
+    for (const auto& [other, its_value] : typed.values) {
+      if (other > flag && ((info(flag).conflicts & bit(other)) != 0 || (info(other).conflicts & bit(flag)) != 0))
+        return Refused{messages::conflict.in(language, dashed(info(flag)), dashed(info(other))),
+                       hints(language, "", typed.verb)};
+    }
+  }
+  return {};
+}
+
+std::optional<Refused> take_values(Language language, const std::vector<Collected>& collected, Typed& typed) {
+  for (const Collected& each : collected) {
+    if (each.option->count() == 0) continue;
+    const FlagInfo& flag = *each.info;
+    if (flag.value == Value::none) {
+      if (each.option->results().front() != "true")
+        return Refused{messages::value_unwanted.in(language, dashed(flag)), hints(language, "", typed.verb)};
+      typed.values.try_emplace(flag.flag);
+      continue;
+    }
+    const std::vector<std::string>& given = each.option->results();
+    if (given.size() > 1 || typed.values.contains(flag.flag))
+      return Refused{messages::given_twice.in(language, dashed(flag)), hints(language, "", typed.verb)};
+    typed.values.emplace(flag.flag, given.front());
+    if (flag.value != Value::choice) continue;
+    const std::string choices = '|' + std::string(flag.choices) + '|';
+    if (given.front().empty() || given.front().contains('|') || !choices.contains('|' + given.front() + '|'))
+      return Refused{messages::not_a_choice.in(language, dashed(flag), given.front(), flag.choices),
+                     hints(language, "", typed.verb)};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view nearest(std::string_view typed, const std::vector<std::string_view>& names) {
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(1, typed.size() / 3) + 1;
+  for (const std::string_view name : names) {
+    const bool beginning = typed.size() >= 3 && name.starts_with(typed);
+    const std::size_t far = beginning ? 1 : distance(typed, name);
+    if (far < best_distance) best = name, best_distance = far;
+  }
+  return best;
+}
+
+std::vector<std::string> hints(Language language, std::string_view meant, std::optional<Verb> verb) {
+  std::vector<std::string> lines;
+  if (!meant.empty()) lines.push_back(messages::did_you_mean.in(language, meant));
+  const std::string where = verb ? "meari " + std::string(info(*verb).name) + " --help" : "meari --help";
+  lines.push_back(messages::see_help.in(language, where));
+  return lines;
+}
+
+Language language_of(int argc, const char* const* argv) noexcept {
+  constexpr std::string_view flag = "--lang";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    std::optional<Language> named;
+    if (word == flag && i + 1 < argc) named = language_named(argv[i + 1]);
+    else if (word.starts_with(flag) && word.substr(flag.size()).starts_with('='))
+      named = language_named(word.substr(flag.size() + 1));
+    if (named) return *named;
+  }
+  return language_of_environment();
+}
+
+std::variant<Typed, Refused> parse(int argc, const char* const* argv, Language language) {
+  Typed typed;
+  typed.language = language;
+  CLI::App app;
+  app.set_help_flag();
+  app.allow_extras();
+  app.require_subcommand(0, 1);  // after the verb, a word that is a verb as well is an operand
+  std::vector<Collected> collected;
+  add_flags(app, std::nullopt, collected);
+  struct Branch {
+    CLI::App* app;
+    Verb verb;
+  };
+  std::vector<Branch> branches;
+  for (const VerbInfo& verb : verbs()) {
+    CLI::App* branch = app.add_subcommand(std::string(verb.name));
+    branch->set_help_flag();
+    branch->allow_extras();
+    branch->add_option("operands", typed.operands)->expected(0, CLI::detail::expected_max_vector_size);
+    add_flags(*branch, verb.verb, collected);
+    branches.push_back({branch, verb.verb});
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Error& error) {
+    for (const Branch& branch : branches)
+      if (branch.app->parsed()) typed.verb = branch.verb;
+    return stumbled(language, error, collected, typed.verb);
+  }
+  for (const Branch& branch : branches) {
+    if (!branch.app->parsed()) continue;
+    typed.verb = branch.verb;
+    if (const std::vector<std::string> left = branch.app->remaining(); !left.empty())
+      return unknown_flag(language, left.front(), typed.verb);
+  }
+  if (const std::vector<std::string> left = app.remaining(false); !left.empty()) {
+    if (left.front().starts_with('-') && left.front().size() > 1)
+      return unknown_flag(language, left.front(), typed.verb);
+    return unknown_verb(language, left.front());
+  }
+  if (std::optional<Refused> refused = take_values(language, collected, typed)) return *std::move(refused);
+  if (std::optional<Refused> refused = check_conflicts(language, typed)) return *std::move(refused);
+  return typed;
+}
+
+}  // namespace meari::command

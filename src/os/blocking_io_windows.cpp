@@ -1,0 +1,130 @@
+#include "blocking_io.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "system.hpp"
+
+namespace meari::os {
+
+namespace {
+
+constexpr std::size_t most_bytes = std::size_t{64} << 10;
+
+HANDLE handle(Descriptor descriptor) noexcept { return reinterpret_cast<HANDLE>(descriptor); }
+
+}  // namespace
+
+Descriptor standard_descriptor(Standard stream) noexcept {
+  const DWORD name = stream == Standard::input    ? STD_INPUT_HANDLE
+                     : stream == Standard::output ? STD_OUTPUT_HANDLE
+                                                  : STD_ERROR_HANDLE;
+  const HANDLE found = ::GetStdHandle(name);
+  return found == nullptr ? no_descriptor
+                          : reinterpret_cast<Descriptor>(found);  // a program without a console has none
+}
+
+Medium medium_of(Descriptor descriptor, Direction) noexcept {
+  DWORD mode = 0;
+  if (descriptor == no_descriptor) return Medium::none;
+  switch (::GetFileType(handle(descriptor))) {
+    case FILE_TYPE_DISK: return Medium::file;
+    case FILE_TYPE_PIPE: return Medium::pipe;
+    case FILE_TYPE_CHAR:
+      return ::GetConsoleMode(handle(descriptor), &mode) != 0 ? Medium::terminal : Medium::null_device;
+    default: return ::GetLastError() == NO_ERROR ? Medium::device : Medium::none;
+  }
+}
+
+void occupy_standard_descriptors() noexcept {}  // handles have no fixed numbers here
+
+BlockingIo::BlockingIo(Descriptor descriptor, Direction direction, Ownership ownership) noexcept
+    : descriptor_(descriptor),
+      direction_(direction),
+      ownership_(ownership),
+      medium_(medium_of(descriptor, direction)) {}
+
+BlockingIo::~BlockingIo() {
+  static_cast<void>(let_go());
+  if (wake_ != no_descriptor) ::CloseHandle(handle(wake_));
+}
+
+Error BlockingIo::prepare() noexcept { return {}; }
+
+void BlockingIo::enter() noexcept {
+  HANDLE self = nullptr;
+  const HANDLE process = ::GetCurrentProcess();
+  if (::DuplicateHandle(process, ::GetCurrentThread(), process, &self, 0, FALSE, DUPLICATE_SAME_ACCESS) != 0)
+    wake_.store(reinterpret_cast<Descriptor>(self));
+}
+
+Result<std::size_t> BlockingIo::read(std::span<std::byte> buffer) noexcept {
+  if (medium_ == Medium::none) return Errc::closed;  // by now somebody else may have its number
+  for (;;) {
+    if (interrupted_.exchange(false)) return Errc::interrupted;
+    DWORD taken = 0;
+    ::SetLastError(NO_ERROR);
+    const BOOL done = ::ReadFile(handle(descriptor_), buffer.data(),
+                                 static_cast<DWORD>(std::min(buffer.size(), most_bytes)), &taken, nullptr);
+    const DWORD code = ::GetLastError();
+    if (code == ERROR_OPERATION_ABORTED) continue;  // we were interrupted, or somebody has pressed Ctrl-C
+    if (done != 0) return std::size_t{taken};
+    if (code == ERROR_BROKEN_PIPE || code == ERROR_HANDLE_EOF) return std::size_t{0};
+    if (code == ERROR_INVALID_HANDLE || code == ERROR_ACCESS_DENIED) return Errc::closed;
+    return system_error(static_cast<int>(code), "");
+  }
+}
+
+Result<std::size_t> BlockingIo::write(std::span<const std::byte> bytes) noexcept {
+  if (medium_ == Medium::none) return Errc::closed;
+  // From memory of our own: should this call not return in time, nobody has to wait for it.
+  std::byte piece[4096];
+  const std::size_t size = std::min(bytes.size(), sizeof piece);
+  std::memcpy(piece, bytes.data(), size);
+  for (;;) {
+    if (interrupted_.exchange(false)) return Errc::interrupted;
+    DWORD given = 0;
+    ::SetLastError(NO_ERROR);
+    if (::WriteFile(handle(descriptor_), piece, static_cast<DWORD>(size), &given, nullptr) != 0)
+      return std::size_t{given};
+    const DWORD code = ::GetLastError();
+    if (code == ERROR_OPERATION_ABORTED) continue;
+    if (code == ERROR_NO_DATA || code == ERROR_BROKEN_PIPE) return Errc::broken_pipe;
+    if (code == ERROR_INVALID_HANDLE || code == ERROR_ACCESS_DENIED) return Errc::closed;
+    return system_error(static_cast<int>(code), "");
+  }
+}
+
+std::size_t BlockingIo::write_at_once(std::span<const std::byte>) noexcept { return 0; }
+
+Error BlockingIo::finish() noexcept {
+  if (ownership_ == Ownership::borrowed && descriptor_ == standard_descriptor(Standard::output)) {
+    ::SetStdHandle(STD_OUTPUT_HANDLE, nullptr);
+    const Descriptor descriptor = std::exchange(descriptor_, no_descriptor);
+    if (::CloseHandle(handle(descriptor)) == 0) return system_error(static_cast<int>(::GetLastError()), "close");
+    return {};
+  }
+  return let_go();
+}
+
+Error BlockingIo::let_go() noexcept {
+  const Descriptor descriptor = std::exchange(descriptor_, no_descriptor);
+  if (descriptor == no_descriptor || ownership_ == Ownership::borrowed) return {};
+  if (::CloseHandle(handle(descriptor)) != 0) return {};
+  return system_error(static_cast<int>(::GetLastError()), "close");
+}
+
+void BlockingIo::interrupt() noexcept {
+  interrupted_.store(true);
+  const Descriptor thread = wake_.load();
+  // Reaches a call that has begun. Whoever waits for the thread to end asks again, in case this one had not yet.
+  if (thread != no_descriptor) ::CancelSynchronousIo(handle(thread));
+}
+
+void BlockingIo::give_back(std::size_t count) noexcept {
+  LARGE_INTEGER back{};
+  back.QuadPart = -static_cast<LONGLONG>(count);
+  if (medium_ == Medium::file && count != 0) ::SetFilePointerEx(handle(descriptor_), back, nullptr, FILE_CURRENT);
+}
+
+}  // namespace meari::os

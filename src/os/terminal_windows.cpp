@@ -1,0 +1,30 @@
+#include <windows.h>
+
+#include "terminal.hpp"
+
+namespace meari::os {
+
+namespace {
+
+HANDLE handle_of(Standard stream) noexcept {
+  switch (stream) {
+    case Standard::input: return ::GetStdHandle(STD_INPUT_HANDLE);
+    case Standard::output: return ::GetStdHandle(STD_OUTPUT_HANDLE);
+    default: return ::GetStdHandle(STD_ERROR_HANDLE);
+  }
+}
+
+}  // namespace
+
+bool is_terminal(Standard stream) noexcept {
+  DWORD mode = 0;
+  return ::GetConsoleMode(handle_of(stream), &mode) != 0;
+}
+
+std::optional<int> terminal_width(Standard stream) noexcept {
+  CONSOLE_SCREEN_BUFFER_INFO window{};
+  if (::GetConsoleScreenBufferInfo(handle_of(stream), &window) == 0) return {};
+  return window.srWindow.Right - window.srWindow.Left + 1;
+}
+
+}  // namespace meari::os

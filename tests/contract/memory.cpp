@@ -1,0 +1,295 @@
+// The pool is one for all: who waits for a peer keeps nothing of it, who waits for memory is served in turn, and
+// nobody is kept from it by others who stand still.
+#include <deque>
+
+#include "pattern.hpp"
+
+namespace meari::test {
+namespace {
+
+class Memory : public Contract {
+ protected:
+  static constexpr std::size_t two_slabs = std::size_t{128} << 10;
+
+  void SetUp() override {
+    Contract::SetUp();
+    if (!IsSkipped()) with_pool(two_slabs);
+  }
+
+  struct Connection {
+    End client;
+    End server;
+  };
+  std::vector<Connection> connections(std::size_t count, bool small = false) {
+    const End listener = listen();
+    std::vector<Connection> all;
+    for (std::size_t i = 0; i < count; ++i) {
+      const End client = dial(local(listener));
+      all.push_back({client, accept(listener)});
+      if (!small) continue;
+      narrow(all.back().client);
+      narrow(all.back().server);
+    }
+    close(listener);
+    return all;
+  }
+  // Asks and gets its answer a hundred times: the quick client among those who stand still.
+  void quick_client_is_served() {
+    auto [client, server] = connected();
+    Forwarder echo(*this, server, server);
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      const std::string text = pattern(i, 0, 200);
+      send(client, text);
+      ASSERT_EQ(receive_exactly(client, text.size()), text);
+    }
+    finish(client);
+    EXPECT_EQ(receive(client), "");
+    EXPECT_TRUE(until([&] { return echo.over(); }));
+  }
+};
+MEARI_EVERY_BACKEND(Memory);
+
+TEST_P(Memory, a_hundred_readers_share_two_slabs) {
+  const std::vector<Connection> all = connections(100);
+  std::deque<Sender> senders;
+  std::deque<Receiver> receivers;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    receivers.emplace_back(*this, all[i].server, i);
+    senders.emplace_back(*this, all[i].client, Sender::Plan{.seed = i, .total = 50'000, .block = 5000});
+  }
+  for (Receiver& receiver : receivers) {
+    ASSERT_TRUE(until([&] { return receiver.over(); }));
+    EXPECT_EQ(receiver.received(), 50'000U);
+  }
+}
+
+TEST_P(Memory, sixteen_echoes_of_a_megabyte_share_two_slabs) {
+  const std::vector<Connection> all = connections(16);
+  std::deque<Sender> senders;
+  std::deque<Forwarder> echoes;
+  std::deque<Receiver> receivers;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    echoes.emplace_back(*this, all[i].server, all[i].server);
+    receivers.emplace_back(*this, all[i].client, i);
+    senders.emplace_back(*this, all[i].client, Sender::Plan{.seed = i, .total = 1 << 20});
+  }
+  for (Receiver& receiver : receivers) {
+    ASSERT_TRUE(until([&] { return receiver.over(); }));
+    EXPECT_EQ(receiver.received(), 1U << 20);
+  }
+  for (Forwarder& echo : echoes) EXPECT_TRUE(until([&] { return echo.over(); }));
+}
+
+TEST_P(Memory, a_thousand_stalled_readers_do_not_hold_up_a_quick_one) {
+  // Each gets so much echoed that its own receive buffer is full: what is left waits for it, outside of the pool.
+  const std::vector<Connection> all = connections(1000, true);
+  std::deque<Forwarder> echoes;
+  std::deque<Sender> senders;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    echoes.emplace_back(*this, all[i].server, all[i].server);
+    senders.emplace_back(*this, all[i].client, Sender::Plan{.seed = i, .total = 1 << 20, .block = 4096});
+  }
+  ASSERT_TRUE(until(
+      [&] { return std::all_of(echoes.begin(), echoes.end(), [](const Forwarder& echo) { return echo.sending(); }); }));
+  let_pass(20ms);
+  quick_client_is_served();
+  for (std::size_t i = 0; i < all.size(); i += 100) {  // and they go on where they stood
+    Receiver receiver(*this, all[i].client, i);
+    EXPECT_TRUE(until([&] { return receiver.over(); }));
+    EXPECT_EQ(receiver.received(), 1U << 20);
+  }
+  for (const Connection& one : all) {
+    close(one.client, true);
+    close(one.server, true);
+  }
+}
+
+TEST_P(Memory, a_thousand_half_lines_do_not_hold_up_a_quick_client) {
+  const std::vector<Connection> all = connections(1000);
+  for (std::size_t i = 0; i < all.size(); ++i) send(all[i].client, pattern(i, 0, 60));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Tracked<Receive> receive;
+    ASSERT_EQ(run(all[i].server, receive), Errc::none);
+    backend().unread(all[i].server.slot, std::move(receive.chunk));
+  }
+  EXPECT_LE(backend().bytes_on_loan(), two_slabs / 2);
+  quick_client_is_served();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    send(all[i].client, pattern(i, 60, 60));
+    ASSERT_EQ(receive_exactly(all[i].server, 120), pattern(i, 0, 120));
+  }
+}
+
+TEST_P(Memory, a_relay_that_is_full_both_ways_does_not_hold_up_a_quick_client) {
+  const std::vector<Connection> front = connections(8), back = connections(8);
+  std::deque<Forwarder> relays;
+  std::deque<Sender> senders;
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    relays.emplace_back(*this, front[i].server, back[i].client);
+    relays.emplace_back(*this, back[i].client, front[i].server);
+    senders.emplace_back(*this, front[i].client, Sender::Plan{.seed = 2 * i, .total = 24 << 20});
+    senders.emplace_back(*this, back[i].server, Sender::Plan{.seed = 2 * i + 1, .total = 24 << 20});
+  }
+  ASSERT_TRUE(until([&] {
+    return std::all_of(relays.begin(), relays.end(), [](const Forwarder& relay) { return relay.sending(); });
+  }));
+  let_pass(50ms);
+  quick_client_is_served();
+  for (std::size_t i = 0; i < front.size(); i += 4) {
+    Receiver at_back(*this, back[i].server, 2 * i), at_front(*this, front[i].client, 2 * i + 1);
+    EXPECT_TRUE(until([&] { return at_back.over() && at_front.over(); }));
+    EXPECT_EQ(at_back.received() + at_front.received(), 48U << 20);
+  }
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    for (const End& end : {front[i].client, front[i].server, back[i].client, back[i].server}) close(end, true);
+  }
+}
+
+TEST_P(Memory, chunks_that_somebody_keeps_hold_up_the_others_until_they_are_let_go) {
+  std::vector<Connection> all = connections(20);
+  for (std::size_t i = 0; i < all.size(); ++i) send(all[i].client, pattern(i, 0, 30'000));
+  std::deque<Tracked<Receive>> receives;
+  std::size_t served = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Tracked<Receive>& receive = receives.emplace_back();
+    receive.limit = 30'000;
+    start(all[i].server, receive);
+  }
+  let_pass(10ms);
+  for (const Tracked<Receive>& receive : receives) served += receive.over() ? 1 : 0;
+  EXPECT_GE(served, 2U);
+  EXPECT_LT(served, 20U) << "20 × 30,000 bytes do not stand in 128 KiB";
+  for (std::size_t i = 0; i < all.size(); ++i) {  // whoever is served lets go, and the next is served
+    ASSERT_TRUE(until([&] {
+      return std::any_of(receives.begin(), receives.end(),
+                         [](const Tracked<Receive>& receive) { return receive.over() && !receive.chunk.empty(); }) ||
+             std::all_of(receives.begin(), receives.end(),
+                         [](const Tracked<Receive>& receive) { return receive.over(); });
+    })) << "after "
+        << i;
+    for (std::size_t at = 0; at < receives.size(); ++at) {
+      if (!receives[at].over() || receives[at].chunk.empty()) continue;
+      EXPECT_EQ(match_pattern(at, 0, receives[at].chunk.bytes()), receives[at].chunk.size());
+      receives[at].chunk = Chunk();
+      break;
+    }
+  }
+  for (Tracked<Receive>& receive : receives) {
+    EXPECT_EQ(outcome(receive), Errc::none);
+    receive.chunk = Chunk();
+  }
+}
+
+TEST_P(Memory, waiting_for_memory_is_quiet) {
+  const std::vector<Connection> all = connections(12);
+  for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
+  std::deque<Tracked<Receive>> receives;
+  for (const Connection& one : all) start(one.server, receives.emplace_back());
+  let_pass(10ms);
+  const Time deadline = backend().now() + 20ms;
+  int returns = 0;
+  for (; backend().now() < deadline; ++returns) {
+    backend().wait(deadline);
+    run_ready(backend());
+  }
+  EXPECT_LE(returns, 25);
+  for (Tracked<Receive>& receive : receives) {
+    outcome(receive);
+    receive.chunk = Chunk();
+  }
+}
+
+TEST_P(Memory, who_waits_for_memory_can_be_cancelled_and_closed) {
+  const std::vector<Connection> all = connections(12);
+  for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
+  std::deque<Tracked<Receive>> receives;
+  for (const Connection& one : all) start(one.server, receives.emplace_back());
+  let_pass(10ms);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (receives[i].over()) continue;
+    if (i % 2 == 0) {
+      backend().cancel(receives[i]);
+    } else {
+      close(all[i].server);
+    }
+    EXPECT_EQ(outcome(receives[i]), Errc::canceled);
+  }
+  for (Tracked<Receive>& receive : receives) receive.chunk = Chunk();
+  for (std::size_t i = 0; i < all.size(); i += 2) {  // those who were not closed still have all of it
+    if (receives[i].error) EXPECT_EQ(receive_exactly(all[i].server, 30'000), std::string(30'000, 'x'));
+  }
+}
+
+TEST_P(Memory, a_backend_may_go_while_somebody_waits_for_memory) {
+  std::deque<Tracked<Receive>> receives;
+  for (const Connection& one : connections(12)) {
+    send(one.client, std::string(30'000, 'x'));
+    start(one.server, receives.emplace_back());
+  }
+  let_pass(10ms);
+  for (Tracked<Receive>& receive : receives) receive.chunk = Chunk();
+  destroy_backends();
+  for (Tracked<Receive>& receive : receives) {
+    EXPECT_EQ(receive.state, Operation::State::completed);
+    receive.orphaned();
+  }
+}
+
+TEST_P(Memory, an_end_is_seen_even_without_memory) {
+  const std::vector<Connection> all = connections(6);
+  std::deque<Tracked<Receive>> receives;
+  for (const Connection& one : all) {
+    send(one.client, std::string(60'000, 'x'));
+    start(one.server, receives.emplace_back());
+  }
+  let_pass(10ms);
+  auto [client, server] = connected();
+  Tracked<Receive> last;
+  start(server, last);
+  close(client);
+  let_pass(5ms);
+  for (Tracked<Receive>& receive : receives) {
+    receive.then = [&receive] { receive.chunk = Chunk(); };
+    receive.chunk = Chunk();
+  }
+  EXPECT_EQ(outcome(last), Errc::none);
+  EXPECT_TRUE(last.chunk.empty());
+  for (Tracked<Receive>& receive : receives) outcome(receive);
+}
+
+TEST_P(Memory, datagrams_come_even_without_memory) {
+  const End one = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
+  const End other = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
+  std::deque<Tracked<ReceiveFrom>> kept;
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    const std::string text = pattern(i, 0, 30'000);
+    Tracked<SendTo> send;
+    send.bytes = std::as_bytes(std::span(text));
+    send.target = local(other);
+    ASSERT_EQ(run(one, send), Errc::none);
+    ASSERT_EQ(run(other, kept.emplace_back()), Errc::none);
+    ASSERT_EQ(kept.back().chunk.size(), 30'000U);
+  }
+  for (std::uint64_t i = 0; i < 12; ++i) EXPECT_EQ(match_pattern(i, 0, kept[i].chunk.bytes()), 30'000U);
+}
+
+TEST_P(Memory, a_budget_is_never_exceeded) {
+  const std::vector<Connection> all = connections(30);
+  std::deque<Tracked<Receive>> receives;
+  for (const Connection& one : all) {
+    send(one.client, std::string(10'000, 'x'));
+    start(one.server, receives.emplace_back());
+  }
+  for (int i = 0; i < 20; ++i) {
+    turn(backend().now() + 1ms);
+    EXPECT_LE(backend().bytes_on_loan(), two_slabs);
+  }
+  for (Tracked<Receive>& receive : receives) {
+    receive.then = [&receive] { receive.chunk = Chunk(); };
+    receive.chunk = Chunk();
+  }
+  for (Tracked<Receive>& receive : receives) EXPECT_EQ(outcome(receive), Errc::none);
+}
+
+}  // namespace
+}  // namespace meari::test

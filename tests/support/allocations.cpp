@@ -1,0 +1,51 @@
+#include "allocations.hpp"
+
+#include <cstdlib>
+#include <new>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+
+namespace {
+thread_local std::size_t calls = 0;
+thread_local std::size_t bytes = 0;
+
+[[maybe_unused]] void* counted(std::size_t size) noexcept {
+  ++calls;
+  bytes += size;
+  return std::malloc(size == 0 ? 1 : size);
+}
+}  // namespace
+
+namespace support {
+std::size_t allocations() noexcept { return calls; }
+std::size_t allocated_bytes() noexcept { return bytes; }
+bool counts_allocations() noexcept {
+#if defined(SANITIZED)
+  return false;
+#else
+  return true;
+#endif
+}
+}  // namespace support
+
+#if !defined(SANITIZED)
+void* operator new(std::size_t size) {
+  void* memory = counted(size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#endif

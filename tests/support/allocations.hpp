@@ -1,0 +1,14 @@
+// Counts what this thread allocates, so that a test can say "none".
+#pragma once
+
+#include <cstddef>
+
+namespace support {
+
+// How often operator new was called on this thread, and for how many bytes in all.
+[[nodiscard]] std::size_t allocations() noexcept;
+[[nodiscard]] std::size_t allocated_bytes() noexcept;
+// False under the sanitizers that need operator new for themselves: then the two above stay at zero.
+[[nodiscard]] bool counts_allocations() noexcept;
+
+}  // namespace support

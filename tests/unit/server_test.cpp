@@ -1,0 +1,327 @@
+// The server's promises: sessions that do not harm each other, limits that pause and resume, a drain that tells what
+// became of everybody. On every backend that this machine has.
+#include <meari/server.hpp>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <meari/channel.hpp>
+#include <meari/connect.hpp>
+#include <meari/deadline.hpp>
+#include <meari/scope.hpp>
+
+namespace meari {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto patience = 10s;  // for what must happen; never for what must not
+
+Task<> echo(Stream peer) {
+  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
+}
+
+class ServerTest : public testing::TestWithParam<BackendChoice> {
+ protected:
+  void SetUp() override {
+    LoopOptions options;
+    options.backend.choice = GetParam();
+    Result<std::unique_ptr<Loop>> made = Loop::make(std::move(options));
+    if (!made) GTEST_SKIP() << made.error().message();
+    loop = *std::move(made);
+  }
+
+  ServerOptions options() {
+    ServerOptions chosen;
+    chosen.on_start = [this](const Session&) { ++started; };
+    chosen.on_end = [this](const Session&, const SessionEnd& end) { ends.push_back(end); };
+    chosen.on_pause = [this](bool resumed, std::string_view reason) {
+      pauses.push_back((resumed ? "resumed: " : "paused: ") + std::string(reason));
+    };
+    return chosen;
+  }
+
+  // Runs the server and one client side by side, drains, and gives what the client made of it.
+  template <class Client>
+  Result<> with_client(Server& server, Client client) {
+    auto program = [&server, &client]() -> Task<> {
+      auto body = [&server, &client](Scope& scope) -> Task<> {
+        auto serving = [&server] { return server.run(); };
+        scope.spawn(serving);
+        Result<> done = co_await as_result(with_timeout(patience, client()));
+        server.drain();
+        co_await std::move(done);
+      };
+      co_await scoped(body);
+    };
+    return loop->block_on(program);
+  }
+
+  std::unique_ptr<Loop> loop;
+  std::size_t started = 0;
+  std::vector<SessionEnd> ends;
+  std::vector<std::string> pauses;
+};
+
+std::string choice_name(const testing::TestParamInfo<BackendChoice>& info) {
+  switch (info.param) {
+    case BackendChoice::uring: return "uring";
+    case BackendChoice::uring_floor: return "uring_floor";
+    case BackendChoice::epoll: return "epoll";
+    default: return "automatic";
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Backends, ServerTest,
+                         testing::Values(BackendChoice::epoll, BackendChoice::uring, BackendChoice::uring_floor),
+                         choice_name);
+
+TEST_P(ServerTest, echoes_and_tells_how_the_session_ended) {
+  Server server(*loop, echo, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream stream = co_await connect(address.to_string());
+    co_await stream.write("hello");
+    co_await stream.finish();
+    Chunk reply = co_await stream.read_exactly(5);
+    EXPECT_EQ(reply.text(), "hello");
+    Chunk end = co_await stream.read();
+    EXPECT_TRUE(end.empty());
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(started, 1u);
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::finished);
+  EXPECT_EQ(ends[0].bytes_received, 5u);
+  EXPECT_EQ(ends[0].bytes_sent, 5u);
+  EXPECT_TRUE(ends[0].peer_finished);
+}
+
+TEST_P(ServerTest, an_exception_ends_its_own_session_only) {
+  auto handler = [](Stream peer) -> Task<> {
+    Chunk data = co_await peer.read();
+    if (data.text() == "throw") throw std::runtime_error("a bug in the handler");
+    co_await peer.write(std::move(data));
+  };
+  Server server(*loop, handler, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream quiet = co_await connect(address.to_string());
+    Stream loud = co_await connect(address.to_string());
+    co_await loud.write("throw");
+    Chunk end = co_await loud.read();
+    EXPECT_TRUE(end.empty());
+    co_await quiet.write("still here");
+    Chunk reply = co_await quiet.read();
+    EXPECT_EQ(reply.text(), "still here");
+  };
+  ASSERT_TRUE(with_client(server, client));
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::failed);
+  EXPECT_EQ(ends[0].exception, "exception: a bug in the handler");
+  EXPECT_EQ(ends[1].how, SessionEnd::How::finished);
+}
+
+TEST_P(ServerTest, a_reset_is_the_peer_gone_and_not_a_failure) {
+  Server server(*loop, echo, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream stream = co_await connect(address.to_string());
+    co_await stream.write("x");
+    Chunk reply = co_await stream.read();
+    EXPECT_EQ(reply.text(), "x");
+    stream.abort();
+    while (ends.empty()) co_await sleep_for(1ms);
+  };
+  ASSERT_TRUE(with_client(server, client));
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::peer_gone);
+}
+
+TEST_P(ServerTest, at_the_limit_it_pauses_and_everybody_is_served_in_the_end) {
+  ServerOptions limited = options();
+  limited.max_sessions = 2;
+  std::size_t most = 0;
+  Server* served = nullptr;
+  auto handler = [&](Stream peer) -> Task<> {
+    most = std::max(most, served->sessions());
+    while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
+  };
+  Server server(*loop, handler, std::move(limited));
+  served = &server;
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    auto body = [&](Scope& scope) -> Task<> {
+      auto one = [&]() -> Task<> {
+        Stream stream = co_await connect(address.to_string());
+        co_await stream.write("ping");
+        Chunk reply = co_await stream.read_exactly(4);
+        EXPECT_EQ(reply.text(), "ping");
+      };
+      for (int i = 0; i < 20; ++i) scope.spawn(one);
+      co_return;
+    };
+    co_await scoped(body);
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(started, 20u);
+  EXPECT_LE(most, 2u);
+  ASSERT_FALSE(pauses.empty());
+  EXPECT_EQ(pauses[0], "paused: as many sessions as may be: 2");
+}
+
+TEST_P(ServerTest, an_idle_session_is_ended_and_a_busy_one_is_not) {
+  ServerOptions impatient = options();
+  impatient.timeouts.idle = 100ms;
+  Server server(*loop, echo, std::move(impatient));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream idle = co_await connect(address.to_string());
+    Stream busy = co_await connect(address.to_string());
+    while (ends.empty()) {  // talks until the other one has been ended
+      co_await busy.write("x");
+      Chunk reply = co_await busy.read();
+      EXPECT_EQ(reply.text(), "x");
+      co_await sleep_for(5ms);
+    }
+    Chunk end = co_await idle.read();
+    EXPECT_TRUE(end.empty());
+    co_await busy.write("y");
+    Chunk reply = co_await busy.read();
+    EXPECT_EQ(reply.text(), "y");
+  };
+  ASSERT_TRUE(with_client(server, client));
+  ASSERT_GE(ends.size(), 1u);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::timed_out);
+}
+
+TEST_P(ServerTest, a_peer_that_takes_nothing_is_ended) {
+  ServerOptions impatient = options();
+  impatient.timeouts.stall = 100ms;
+  auto flood = [](Stream peer) -> Task<> {
+    const std::string much(1 << 20, 'x');
+    for (;;) co_await peer.write(much);
+  };
+  Server server(*loop, flood, std::move(impatient));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream stream = co_await connect(address.to_string());
+    while (ends.empty()) co_await sleep_for(5ms);
+  };
+  ASSERT_TRUE(with_client(server, client));
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::timed_out);
+}
+
+TEST_P(ServerTest, draining_ends_idle_sessions_and_lets_busy_ones_finish) {
+  Channel<int> go({.capacity = 1});
+  auto handler = [&](Stream peer) -> Task<> {
+    Chunk data = co_await peer.read();
+    if (data.text() != "work") co_return;
+    co_await peer.write("begun");
+    co_await go.receive();  // busy, and not waiting for its peer
+    co_await peer.write("done");
+  };
+  Server server(*loop, handler, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream idle = co_await connect(address.to_string());
+    Stream busy = co_await connect(address.to_string());
+    co_await busy.write("work");
+    Chunk begun = co_await busy.read_exactly(5);
+    EXPECT_EQ(begun.text(), "begun");
+    while (started < 2) co_await sleep_for(1ms);
+    server.drain();
+    Chunk end = co_await idle.read();
+    EXPECT_TRUE(end.empty());
+    co_await go.send(1);
+    Chunk done = co_await busy.read_exactly(4);
+    EXPECT_EQ(done.text(), "done");
+    idle.close();
+    busy.close();
+    while (server.sessions() != 0) co_await sleep_for(1ms);
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(server.drained().idle, 1u);
+  EXPECT_EQ(server.drained().finished, 1u);
+  EXPECT_EQ(server.drained().cut_off, 0u);
+}
+
+TEST_P(ServerTest, what_is_busy_at_the_deadline_is_cut_off) {
+  ServerOptions brief = options();
+  brief.drain = 50ms;
+  auto handler = [](Stream peer) -> Task<> {
+    Chunk data = co_await peer.read();
+    co_await sleep_for(1h);
+  };
+  Server server(*loop, handler, std::move(brief));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream stream = co_await connect(address.to_string());
+    co_await stream.write("x");
+    while (started < 1) co_await sleep_for(1ms);
+    server.drain();
+    Result<Chunk> end = co_await as_result(stream.read());
+    EXPECT_EQ(end.error(), Errc::connection_reset);
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(server.drained().cut_off, 1u);
+}
+
+TEST_P(ServerTest, who_is_in_the_queue_when_it_drains_is_still_served) {
+  ServerOptions limited = options();
+  limited.max_sessions = 1;
+  Server server(*loop, echo, std::move(limited));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream first = co_await connect(address.to_string());
+    co_await first.write("1");
+    Chunk one = co_await first.read();
+    EXPECT_EQ(one.text(), "1");
+    Stream second = co_await connect(address.to_string());  // in the queue: the house is full
+    co_await second.write("2");
+    co_await second.finish();
+    server.drain();
+    Chunk two = co_await second.read();
+    EXPECT_EQ(two.text(), "2");
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(started, 2u);
+}
+
+TEST_P(ServerTest, nobody_new_is_let_in_while_it_drains) {
+  Server server(*loop, echo, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    server.drain();
+    while (!server.listeners().empty()) co_await sleep_for(1ms);
+    Result<Stream> refused = co_await as_result(connect(address.to_string()));
+    EXPECT_EQ(refused.error(), Errc::connection_refused);
+  };
+  ASSERT_TRUE(with_client(server, client));
+}
+
+TEST_P(ServerTest, loopback_means_both_families_on_one_port) {
+  Server server(*loop, echo, options());
+  const std::vector<Address> addresses = server.listen("0").value();
+  ASSERT_FALSE(addresses.empty());
+  for (const Address& address : addresses) {
+    EXPECT_TRUE(address.is_loopback());
+    EXPECT_EQ(address.port(), addresses[0].port());
+  }
+  auto client = [&]() -> Task<> {
+    for (const Address& address : addresses) {
+      Stream stream = co_await connect(address.to_string());
+      co_await stream.write("x");
+      Chunk reply = co_await stream.read();
+      EXPECT_EQ(reply.text(), "x");
+    }
+  };
+  ASSERT_TRUE(with_client(server, client));
+}
+
+}  // namespace
+}  // namespace meari

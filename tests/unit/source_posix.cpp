@@ -1,0 +1,236 @@
+// Shows what a Source makes of everything that standard input can be: pipes, files, terminals, sockets, /dev/null, nothing
+// at all; with writers that come late, or never, or go.
+#include <meari/standard.hpp>
+
+#include "pipes_posix.hpp"
+
+#include <optional>
+
+namespace meari {
+namespace {
+
+using namespace std::chrono_literals;
+
+using StandardInput = Standard;
+
+TEST_F(StandardInput, reads_a_pipe_to_its_end_and_says_the_end_again) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  EXPECT_EQ(input.medium(), Medium::pipe);
+  pipe.put("hello");
+  EXPECT_EQ(*loop.block_on(read_one, std::ref(input)), "hello");
+  pipe.put("and more");
+  pipe.close_write();
+  EXPECT_EQ(*loop.block_on(read_all, std::ref(input)), "and more");
+  EXPECT_EQ(*loop.block_on(read_all, std::ref(input)), "");
+}
+
+TEST_F(StandardInput, reads_what_comes_later) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  std::thread writer([&] {
+    std::this_thread::sleep_for(20ms);
+    pipe.put("late");
+  });
+  EXPECT_EQ(*loop.block_on(read_one, std::ref(input)), "late");
+  writer.join();
+}
+
+TEST_F(StandardInput, reads_files_sockets_and_the_null_device) {
+  Source file = source(scratch_file("in a file"), Ownership::owned);
+  EXPECT_EQ(file.medium(), Medium::file);
+  EXPECT_EQ(*loop.block_on(read_all, std::ref(file)), "in a file");
+
+  Source null = source(::open("/dev/null", O_RDONLY), Ownership::owned);
+  EXPECT_EQ(null.medium(), Medium::null_device);
+  EXPECT_EQ(*loop.block_on(read_all, std::ref(null)), "");
+
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+  Source socket = source(ends[0], Ownership::owned);
+  EXPECT_EQ(socket.medium(), Medium::socket);
+  EXPECT_EQ(::write(ends[1], "socket", 6), 6);
+  ::close(ends[1]);
+  EXPECT_EQ(*loop.block_on(read_all, std::ref(socket)), "socket");
+}
+
+TEST_F(StandardInput, absent_input_is_closed_and_not_an_end) {
+  Pipe pipe;
+  const int number = ::dup(pipe.read_end());
+  ::close(number);
+  Source never_opened = source(number);
+  EXPECT_EQ(never_opened.medium(), Medium::none);
+  EXPECT_EQ(loop.block_on(read_one, std::ref(never_opened)).error(), Errc::closed);
+  EXPECT_EQ(loop.block_on(read_one, std::ref(never_opened)).error(), Errc::closed);
+
+  Source nohup = source(::open("/dev/null", O_WRONLY), Ownership::owned);
+  EXPECT_EQ(nohup.medium(), Medium::none);
+  EXPECT_EQ(loop.block_on(read_one, std::ref(nohup)).error(), Errc::closed);
+
+  Source none;
+  EXPECT_EQ(loop.block_on(read_one, std::ref(none)).error(), Errc::closed);
+
+  Source directory = source(::open("/", O_RDONLY | O_DIRECTORY), Ownership::owned);
+  EXPECT_EQ(directory.medium(), Medium::directory);
+  const Error error = loop.block_on(read_one, std::ref(directory)).error();
+  EXPECT_EQ(error.system_code(), EISDIR);
+  EXPECT_NE(error.message().find("read"), std::string::npos);
+}
+
+TEST_F(StandardInput, a_cancelled_read_loses_no_byte) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  const auto impatient = [&]() -> Task<> { co_await with_timeout(5ms, input.read()); };
+  EXPECT_EQ(loop.block_on(impatient).error(), Errc::timed_out);
+  pipe.put("came while nobody waited");
+  std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(*loop.block_on(read_one, std::ref(input)), "came while nobody waited");
+  // And when data and clock race, whoever wins, all of it arrives in order.
+  std::thread writer([&] {
+    for (int i = 0; i < 200; ++i) {
+      pipe.put("0123456789");
+      std::this_thread::sleep_for(100us);
+    }
+    pipe.close_write();
+  });
+  const auto racing = [&]() -> Task<std::string> {
+    std::string text;
+    for (;;) {
+      Result<Chunk> data = co_await as_result(with_timeout(50us, input.read()));
+      if (!data && data.error() != Errc::timed_out) co_return data.error();
+      if (data && data->empty()) co_return text;
+      if (data) text += data->text();
+    }
+  };
+  std::string expected;
+  for (int i = 0; i < 200; ++i) expected += "0123456789";
+  EXPECT_EQ(*loop.block_on(racing), expected);
+  writer.join();
+}
+
+TEST_F(StandardInput, a_second_read_is_busy) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  const auto both = [&]() -> Task<int> {
+    auto [first, second] = co_await first_of(as_result(input.read()), as_result(input.read()));
+    co_return number(second ? second->error() : Error());
+  };
+  EXPECT_EQ(*loop.block_on(both), number(Errc::busy));
+}
+
+TEST_F(StandardInput, read_some_and_unread_keep_the_order) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  pipe.put("abcdef");
+  pipe.close_write();
+  const auto parts = [&]() -> Task<std::string> {
+    Chunk ab = co_await input.read_some(2);
+    Chunk c = co_await input.read_some(1);
+    std::string text(ab.text());
+    text += '|';
+    input.unread(std::move(c));
+    input.unread(std::move(ab));
+    for (int i = 0; i < 4; ++i) {
+      const Chunk data = co_await input.read();
+      text += data.text();
+      text += '|';
+    }
+    co_return text;
+  };
+  EXPECT_EQ(*loop.block_on(parts), "ab|ab|c|def||");
+}
+
+TEST_F(StandardInput, reads_lines_and_records_across_pieces) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  std::thread writer([&] {
+    for (const char letter : std::string("one\ntwo\nthree\n12345678rest")) {
+      pipe.put(std::string(1, letter));
+      std::this_thread::sleep_for(200us);
+    }
+    pipe.close_write();
+  });
+  const auto lines = [&]() -> Task<std::string> {
+    std::string text;
+    for (int i = 0; i < 3; ++i) {
+      const Chunk line = co_await input.read_until("\n");
+      text += line.text();
+      text += '|';
+    }
+    const Chunk record = co_await input.read_exactly(8);
+    text += record.text();
+    text += '|';
+    const Result<Chunk> more = co_await as_result(input.read_exactly(100));
+    text += more.error() == Errc::unexpected_end ? "cut|" : "?";
+    const Chunk rest = co_await input.read_until("\n");
+    text += rest.text();
+    co_return text;
+  };
+  EXPECT_EQ(*loop.block_on(lines), "one\n|two\n|three\n|12345678|cut|rest");
+  writer.join();
+}
+
+TEST_F(StandardInput, a_line_that_is_waited_for_ends_with_its_source) {
+  Pipe pipe;
+  std::optional<Source> input(source(pipe.read_end()));
+  pipe.put("half a li");
+  loop.spawn([&]() -> Task<> {
+    const Result<Chunk> line = co_await as_result(input->read_until("\n"));
+    EXPECT_EQ(line.error(), Errc::canceled);
+  });
+  const auto a_moment = []() -> Task<> { co_await sleep_for(20ms); };
+  EXPECT_TRUE(loop.block_on(a_moment));
+  input.reset();
+  loop.run();
+}
+
+TEST_F(StandardInput, what_was_read_ahead_of_a_file_is_left_for_the_next) {
+  const int file = scratch_file(std::string(300'000, 'x') + "tail");
+  {
+    Source input = source(file);
+    const auto little = [&]() -> Task<std::size_t> {
+      const Chunk data = co_await input.read_some(1000);
+      co_return data.size();
+    };
+    EXPECT_EQ(*loop.block_on(little), 1000U);
+  }
+  EXPECT_EQ(::lseek(file, 0, SEEK_CUR), 1000);
+  ::close(file);
+}
+
+TEST_F(StandardInput, reads_a_terminal_by_lines_and_leaves_it_blocking) {
+  Terminal terminal;
+  Source input = source(terminal.slave);
+  EXPECT_EQ(input.medium(), Medium::terminal);
+  EXPECT_EQ(::write(terminal.master, "line\n", 5), 5);
+  EXPECT_EQ(*loop.block_on(read_one, std::ref(input)), "line\n");
+  EXPECT_EQ(::fcntl(terminal.slave, F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_EQ(::write(terminal.master, "\4", 1), 1);  // Ctrl-D
+  EXPECT_EQ(*loop.block_on(read_one, std::ref(input)), "");
+}
+
+TEST_F(StandardInput, a_terminal_that_hangs_up_has_ended) {
+  Terminal terminal;
+  Source input = source(terminal.slave);
+  std::thread peer([&] {
+    std::this_thread::sleep_for(10ms);
+    ::close(std::exchange(terminal.master, -1));
+  });
+  EXPECT_EQ(*loop.block_on(read_all, std::ref(input)), "");
+  peer.join();
+}
+
+TEST_F(StandardInput, a_descriptor_that_somebody_made_non_blocking_works_as_well) {
+  Pipe pipe;
+  ::fcntl(pipe.read_end(), F_SETFL, O_NONBLOCK);
+  Source input = source(pipe.read_end());
+  std::thread writer([&] {
+    std::this_thread::sleep_for(10ms);
+    pipe.put("late");
+  });
+  EXPECT_EQ(*loop.block_on(read_one, std::ref(input)), "late");
+  writer.join();
+}
+
+}  // namespace
+}  // namespace meari

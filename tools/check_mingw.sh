@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Shows that the public headers and the rooms without platform code compile for Windows (mingw-w64); nothing is linked or run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compiler=x86_64-w64-mingw32-g++-posix
+flags=(-D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -DNOMINMAX)
+
+tools/check_headers.sh "$compiler" "${flags[@]}"
+rooms=()
+for room in src/loop src/net src/server src/sim; do
+  if [[ -d $room ]]; then rooms+=("$room"); fi
+done
+if [[ ${#rooms[@]} == 0 ]]; then exit 0; fi
+find "${rooms[@]}" -name '*.cpp' |
+  { grep -vE '/((posix|uring|epoll|kernel)[^/]*|[^/]*_(posix|uring|epoll|kernel))\.cpp$' || true; } | sort |
+  xargs -r -P "${MEARI_JOBS:-$(nproc)}" -n 1 "$compiler" -std=c++23 -fsyntax-only -Wall -Wextra -Iinclude -I. "${flags[@]}" -DMEARI_HAS_TLS=0

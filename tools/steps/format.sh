@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# clang-format agrees with every C++ file
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+exec tools/check_format.sh
