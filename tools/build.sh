@@ -13,6 +13,7 @@ done
 folder=$root/build/$preset
 log=$folder/build.log
 mkdir -p "$folder"
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true         # what one checkout compiled serves another one, too
 exec 9>"$folder/.lock"                                   # ./run and ./check may be started side by side
 flock 9
 
