@@ -1,6 +1,7 @@
 // Datagram: messages without a connection (UDP, or Unix-domain). Each arrives whole or not at all, in any order.
 //
-//   Datagram socket = co_await Datagram::open({"127.0.0.1", 9000});
+//   Address address("127.0.0.1", 9000);
+//   Datagram socket = co_await Datagram::open(address);
 //   for (;;) {
 //     Received message = co_await socket.receive();
 //     co_await socket.send_to(message.data.bytes(), message.from);

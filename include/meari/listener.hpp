@@ -1,7 +1,8 @@
 // Listener: a socket that waits for connections. Its queue is the kernel's: a client is connected as soon as it is
 // queued, whether or not anybody has accepted it yet.
 //
-//   Listener listener = co_await Listener::open({"127.0.0.1", 9000});
+//   Address address("127.0.0.1", 9000);
+//   Listener listener = co_await Listener::open(address);
 //   for (;;) {
 //     Stream peer = co_await listener.accept();      // a new socket; the listener goes on listening
 //     scope.spawn(session, std::move(peer));

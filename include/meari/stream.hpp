@@ -140,7 +140,7 @@ MEARI_EXPORT void watch_stall(Loop& loop, SlotId slot) noexcept;
 // What Stream::set_timeouts() does, for a slot.
 MEARI_EXPORT void set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept;
 template <class Description>
-class WriteActivity final : public OperationActivity<Description> {
+class WriteActivity : public OperationActivity<Description> {
  public:
   explicit WriteActivity(Description&& description) noexcept : OperationActivity<Description>(std::move(description)) {}
   bool start(Loop& loop, bool canceled) noexcept {
@@ -180,7 +180,7 @@ class MEARI_EXPORT Stream {
   auto read(Deadline deadline) noexcept { return with_deadline(deadline, read()); }
   // Exactly `count` bytes in one piece; unexpected_end when the peer finishes before. What had come by then, or until
   // a cancel or a timeout, stays with the Stream and is read again. Memory grows with what comes, not with `count`.
-  [[nodiscard]] Task<Chunk> read_exactly(std::size_t count) { return read_exactly(*loop_, slot_, count); }
+  [[nodiscard]] Task<Chunk> read_exactly(std::size_t count);
   // Up to and with the delimiter; at the end of the stream what is left without one, and then an empty Chunk.
   // Fails with limit_reached when `limit` bytes hold no delimiter. Nothing is lost then, as above.
   //   while (Chunk line = co_await peer.read_until("\n"))
@@ -205,7 +205,9 @@ class MEARI_EXPORT Stream {
   void abort() noexcept;
 
   // Puts bytes back: the next read gives them first.
-  void unread(Chunk chunk) { loop_->backend().unread(slot_, std::move(chunk)); }
+  void unread(Chunk chunk) {
+    if (loop_ != nullptr) loop_->backend().unread(slot_, std::move(chunk));
+  }
   // Server sessions begin with idle 5 min and stall 30 s; others without. Zero: never.
   void set_timeouts(Timeouts timeouts) noexcept {
     if (loop_ != nullptr) v1::set_timeouts(*loop_, slot_, timeouts);
@@ -229,8 +231,6 @@ class MEARI_EXPORT Stream {
   static Result<std::pair<Stream, Stream>> pair(Loop& loop);
 
  private:
-  static Task<Chunk> read_exactly(Loop& loop, SlotId slot, std::size_t count);
-
   Loop* loop_ = nullptr;
   SlotId slot_;
 };

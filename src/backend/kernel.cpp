@@ -12,9 +12,6 @@ inline namespace v1 {
 namespace kernel {
 
 namespace {
-// A peer that acknowledges nothing for so long is gone. Not shorter than the keep-alive's own 60 + 3 × 10 s.
-constexpr std::chrono::seconds user_timeout{90};
-
 Result<> prepare(Descriptor descriptor, const Opening& opening) {
   Result<> result;
   if (opening.family == Family::ipv6) {
@@ -22,8 +19,8 @@ Result<> prepare(Descriptor descriptor, const Opening& opening) {
   }
   if (opening.role != Role::datagram && opening.family != Family::local) {
     if (result = os::set_no_delay(descriptor, true); !result) return result;
+    // Without TCP_USER_TIMEOUT: it ends a peer that is alive and does not read for so long, too.
     if (result = os::set_keep_alive(descriptor, true); !result) return result;
-    if (result = os::set_user_timeout(descriptor, user_timeout); !result) return result;
   }
   if (opening.reuse_port) {
     if (result = os::set_reuse_port(descriptor, true); !result) return result;

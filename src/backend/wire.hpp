@@ -62,12 +62,12 @@ class WireBackend;  // wire_backend.hpp
 struct HostSetup {
   std::string name;                // for traces
   std::vector<Address> addresses;  // besides 127.0.0.0/8 and ::1, which every host has; ports do not matter
-  std::size_t descriptors = std::size_t{1} << 20;    // open at a time; then too_many_descriptors
-  std::uint32_t backlog = 4096;                      // the longest that a listener may ask for (somaxconn)
-  std::size_t send_buffer = std::size_t{64} << 10;   // bytes of one stream that wait to be acknowledged
-  std::size_t window = std::size_t{128} << 10;       // bytes of one stream that wait to be received
-  std::size_t datagram_queue = 212'992;              // bytes of one socket, 832 more for each datagram; then it drops
-  Duration user_timeout = std::chrono::seconds(90);  // what comes through nowhere for so long gives up; 0: Linux's own
+  std::size_t descriptors = std::size_t{1} << 20;   // open at a time; then too_many_descriptors
+  std::uint32_t backlog = 4096;                     // the longest that a listener may ask for (somaxconn)
+  std::size_t send_buffer = std::size_t{64} << 10;  // bytes of one stream that wait to be acknowledged
+  std::size_t window = std::size_t{128} << 10;      // bytes of one stream that wait to be received
+  std::size_t datagram_queue = 212'992;             // bytes of one socket, 832 more for each datagram; then it drops
+  Duration user_timeout{};  // what comes through nowhere for so long gives up (TCP_USER_TIMEOUT); 0: Linux's own tries
   std::uint16_t first_ephemeral = 32768;
   std::uint16_t last_ephemeral = 60999;
   Duration ahead{};  // its clock is so much ahead of the wire's; not negative

@@ -50,14 +50,14 @@ struct FromSlot {
   Loop* loop;
   SlotId slot;
   [[nodiscard]] Read read(std::size_t limit) const noexcept { return Read(slot, limit); }
-  void unread(Chunk chunk) const { loop->backend().unread(slot, std::move(chunk)); }
+  void unread(Chunk chunk) const {
+    if (loop != nullptr) loop->backend().unread(slot, std::move(chunk));
+  }
 };
 
 }  // namespace
 
-Task<Chunk> Stream::read_exactly(Loop& loop, SlotId slot, std::size_t count) {
-  return gather_exactly(FromSlot{&loop, slot}, count);
-}
+Task<Chunk> Stream::read_exactly(std::size_t count) { return gather_exactly(FromSlot{loop_, slot_}, count); }
 
 Task<Chunk> Stream::read_until(std::string_view delimiter, std::size_t limit) {
   MEARI_ASSERT(!delimiter.empty());

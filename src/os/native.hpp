@@ -87,8 +87,6 @@ Result<> set_non_blocking(Descriptor descriptor, bool on);
 [[nodiscard]] bool is_non_blocking(Descriptor descriptor) noexcept;  // always false on Windows, which does not tell
 Result<> set_no_delay(Descriptor descriptor, bool on);
 Result<> set_keep_alive(Descriptor descriptor, bool on, const KeepAlive& times = {});
-Result<> set_user_timeout(Descriptor descriptor,
-                          std::chrono::milliseconds time);  // TCP_USER_TIMEOUT, TCP_MAXRT; 0: the system's
 Result<> set_reuse_port(Descriptor descriptor, bool on);
 Result<> set_v6_only(Descriptor descriptor, bool on);
 Result<> set_send_buffer(Descriptor descriptor, int bytes);

@@ -255,10 +255,6 @@ Result<> set_keep_alive(Descriptor descriptor, bool on, const KeepAlive& times) 
   return set;
 }
 
-Result<> set_user_timeout(Descriptor descriptor, std::chrono::milliseconds time) {
-  return set_int(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, "set TCP_USER_TIMEOUT", static_cast<int>(time.count()));
-}
-
 Result<> set_reuse_port(Descriptor descriptor, bool on) {
   return set_int(descriptor, SOL_SOCKET, SO_REUSEPORT, "set SO_REUSEPORT", on);
 }

@@ -204,12 +204,6 @@ Result<> set_keep_alive(Descriptor descriptor, bool on, const KeepAlive& times) 
   return system_error(sys::last_error(), "set SIO_KEEPALIVE_VALS");
 }
 
-Result<> set_user_timeout(Descriptor descriptor, std::chrono::milliseconds time) {
-  constexpr int tcp_maxrt = 5;  // seconds
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(time).count();
-  return set_dword(descriptor, IPPROTO_TCP, tcp_maxrt, "set TCP_MAXRT", static_cast<DWORD>(seconds));
-}
-
 Result<> set_reuse_port(Descriptor, bool) { return Error(Errc::not_supported, "set SO_REUSEPORT"); }
 
 Result<> set_receive_timeout(Descriptor descriptor, std::chrono::milliseconds time) {

@@ -79,10 +79,10 @@ TEST_P(StreamEnds, a_peer_that_takes_nothing_fails_the_writer) {
   const std::string much(24 << 20, 'x');
   auto body = [&]() -> Task<> {
     const Time before = loop().now();  // what timeouts count by: the time of the turn
-    Result<> stalled = co_await as_result(written(server, much));
+    Result<> stalled = co_await as_result(server.write(much));
     EXPECT_EQ(stalled.error(), Errc::timed_out);
     EXPECT_GE(loop().now(), before + 28ms);
-    Result<> more = co_await as_result(written(server, "more"));
+    Result<> more = co_await as_result(server.write("more"));
     EXPECT_EQ(more.error(), Errc::write_incomplete);
   };
   run(body);
@@ -152,7 +152,7 @@ TEST_P(StreamEnds, a_peer_that_never_stops_is_cut_off) {
     Error error;
     const std::string block(10'000, 'x');
     for (int i = 0; i < 100'000 && !error; ++i) {
-      Result<> sent = co_await as_result(written(client, block));
+      Result<> sent = co_await as_result(client.write(block));
       error = sent.error();
       co_await yield();
     }
@@ -213,8 +213,16 @@ TEST_P(StreamEnds, a_closed_stream_says_closed) {
   auto body = [&]() -> Task<> {
     Result<Chunk> nothing = co_await as_result(gone.read());
     EXPECT_EQ(nothing.error(), Errc::closed);
-    Result<> unsent = co_await as_result(written(gone, "x"));
+    Result<> unsent = co_await as_result(gone.write("x"));
     EXPECT_EQ(unsent.error(), Errc::closed);
+    Result<Chunk> message = co_await as_result(gone.read_exactly(2));
+    EXPECT_EQ(message.error(), Errc::closed);
+    Result<Chunk> line = co_await as_result(gone.read_until("\n"));
+    EXPECT_EQ(line.error(), Errc::closed);
+    Result<> end = co_await as_result(gone.finish());
+    EXPECT_EQ(end.error(), Errc::closed);
+    Result<Chunk> piece = Chunk::copy_of(std::as_bytes(std::span("x", 1)));
+    gone.unread(*std::move(piece));
   };
   run(body);
   EXPECT_FALSE(gone.is_open());

@@ -291,9 +291,9 @@ TEST_P(Streams, a_write_that_is_cut_short_breaks_its_direction_alone) {
   auto [client, server] = streams();
   auto body = [&]() -> Task<> {
     const std::string much(24 << 20, 'x');
-    Result<> cut = co_await as_result(with_timeout(30ms, written(client, much)));
+    Result<> cut = co_await as_result(with_timeout(30ms, client.write(much)));
     EXPECT_FALSE(cut.has_value());
-    Result<> more = co_await as_result(written(client, "more"));
+    Result<> more = co_await as_result(client.write("more"));
     EXPECT_EQ(more.error(), Errc::write_incomplete);
     co_await server.write("other direction");
     Chunk text = co_await client.read();

@@ -146,6 +146,33 @@ TEST(WireLoops, a_loop_alone_on_its_wire_runs_by_itself) {
   EXPECT_EQ(wire.now().time_since_epoch(), 12 * 100us + 10s);
 }
 
+// Backpressure has no time limit: a reader that pauses for an hour (Ctrl-Z, a pager) finds every byte.
+TEST(WireLoops, who_does_not_read_for_an_hour_loses_nothing) {
+  constexpr std::size_t total = 1 << 20;  // more than both windows
+  World world;
+  Loop& server = world.add("10.0.0.1");
+  Loop& client = world.add("10.0.0.2");
+  const Address address("10.0.0.1", 9000);
+  std::size_t came = 0;
+  auto talk = [](Listener listener) -> Task<> {
+    Stream peer = co_await listener.accept();
+    const std::string text(total, 'x');
+    co_await peer.write(text);
+  };
+  auto listen = [&]() -> Task<> {
+    std::vector<Address> targets;
+    targets.push_back(address);
+    Stream peer = co_await connect(std::move(targets));
+    co_await sleep_for(1h);
+    while (Chunk piece = co_await peer.read()) came += piece.size();
+  };
+  server.spawn(talk, Listener::open(server, address).value());
+  client.spawn(listen);
+  world.run();
+  EXPECT_EQ(came, total);
+  EXPECT_GE(world.wire.now(), Time(1h));
+}
+
 TEST(WireLoops, a_loop_that_is_destroyed_sees_its_connections_off) {
   World world;
   Loop& server = world.add("10.0.0.1");

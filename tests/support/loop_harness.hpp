@@ -73,8 +73,6 @@ class OnLoop : public Contract {
     run(body);
     return ends;
   }
-  // To look at the failure of a write: as_result(stream.write(…)) does not compile yet, because WriteActivity is final.
-  static Task<> written(Stream& stream, std::string_view text) { co_await stream.write(text); }
 
  protected:
   void SetUp() override {

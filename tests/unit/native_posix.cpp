@@ -1,6 +1,9 @@
 // Shows what only Linux does or tells: signals in the middle of a call, Unix-domain paths, queues, TCP_INFO, owners of ports.
 #include <gtest/gtest.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <csignal>
@@ -12,6 +15,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <meari/backend.hpp>
 
 #include "src/os/native.hpp"
 #include "src/os/signals.hpp"
@@ -47,6 +52,28 @@ struct Folder {
   Folder() { EXPECT_NE(::mkdtemp(path.data()), nullptr); }
   ~Folder() { std::filesystem::remove_all(path); }
 };
+
+// TCP_USER_TIMEOUT would end a peer that is alive and does not read; dead ones are what keep-alive finds.
+TEST(Native, a_stream_waits_for_its_reader_without_a_limit) {
+  for (const BackendChoice choice : {BackendChoice::epoll, BackendChoice::uring}) {
+    BackendOptions options;
+    options.choice = choice;
+    Result<ChosenBackend> chosen = choose_backend(options);
+    if (!chosen) continue;  // not to be had here
+    Backend& backend = *chosen->backend;
+    const SlotId slot = backend.open({.role = Role::stream, .family = Family::ipv4}).value();
+    unsigned limit = 1;
+    int alive = 0;
+    socklen_t size = sizeof limit;
+    const Descriptor descriptor = backend.facts(slot).descriptor;
+    EXPECT_EQ(::getsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, &size), 0);
+    EXPECT_EQ(limit, 0U);
+    size = sizeof alive;
+    EXPECT_EQ(::getsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &alive, &size), 0);
+    EXPECT_EQ(alive, 1);
+    backend.close(slot);
+  }
+}
 
 TEST(Signals, a_storm_of_them_changes_nothing_that_arrives) {
   const SignalStorm storm;

@@ -264,7 +264,6 @@ TEST(Socket, options_can_be_set) {
   EXPECT_TRUE(client.set_send_buffer(65536));
   EXPECT_TRUE(client.set_receive_buffer(65536));
   EXPECT_TRUE(client.set_linger(1));
-  EXPECT_TRUE(os::set_user_timeout(client.descriptor(), 30s));
   Socket ipv6 = Socket::open(Family::ipv6, Kind::stream).value();
   EXPECT_TRUE(ipv6.set_v6_only(true));
 }
