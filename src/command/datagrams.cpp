@@ -8,6 +8,7 @@
 #include <meari/deadline.hpp>
 
 #include "messages.hpp"
+#include "services.hpp"
 
 namespace meari::command {
 namespace {
@@ -67,9 +68,27 @@ std::optional<Text> DatagramService::reason_not_to_answer(const Address& from) c
   return std::nullopt;
 }
 
+std::span<const std::byte> DatagramService::answer_to(const Chunk& received, std::string& text) const {
+  const auto now = std::chrono::system_clock::now();
+  switch (settings_.handler) {
+    case Handler::chargen:
+      text = generated_characters().substr(0, std::min(received.size(), most_generated_at_once));
+      break;
+    case Handler::daytime: text = daytime(now); break;
+    case Handler::time: {
+      const std::array<char, 4> seconds = seconds_since_1900(now);
+      text.assign(seconds.data(), seconds.size());
+      break;
+    }
+    default: return received.bytes();
+  }
+  return std::as_bytes(std::span(text));
+}
+
 Task<> DatagramService::serve(std::size_t index) {
   constexpr auto pause = std::chrono::milliseconds(100);  // after a failure that may come again at once
   Served& served = sockets_[index];
+  std::string text;
   while (served.socket.is_open()) {
     Result<Received> received = co_await as_result(served.socket.receive());
     if (!received) {
@@ -84,8 +103,8 @@ Task<> DatagramService::serve(std::size_t index) {
       if (!std::exchange(served.told, true)) log_.datagram_left_alone(received->from, *reason);
       continue;
     }
-    // Cut short it would not be an echo, and the system has already thrown the rest away.
-    const Result<> sent = co_await as_result(served.socket.send_to(received->data.bytes(), received->from));
+    const std::span<const std::byte> answer = answer_to(received->data, text);
+    const Result<> sent = co_await as_result(served.socket.send_to(answer, received->from));
     if (sent) ++served.counts.answered;
     else ++served.counts.left_alone;
   }

@@ -1,11 +1,16 @@
-// Echo and discard over datagrams, without helping anybody to harm others. A datagram's sender is easily forged, so an
+// The handlers that serve datagrams, without helping anybody to harm others. A datagram's sender is easily forged, so an
 // answer may reach somebody who never asked. Therefore:
-//  - never more bytes go out than came in, and one datagram for one
+//  - one datagram for one, and never more bytes than came in: so the character generator answers an empty datagram with an
+//    empty one. Daytime and time are asked with empty datagrams; their 26 and 4 bytes make the smallest frame of an
+//    Ethernet hardly larger
 //  - what seems to come from a service is left alone: a port below 1024 (echo 7, chargen 19 …) or a known amplifier's, an
 //    address of this server, a port that this server serves itself. Two echoes would talk to each other for ever.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <meari/datagram.hpp>
@@ -39,6 +44,8 @@ class DatagramService {
     bool told = false;  // that somebody was left alone: one line is enough
   };
   void add(Datagram socket, std::vector<Address>& bound);
+  // Refers to `received`, or to `text`.
+  [[nodiscard]] std::span<const std::byte> answer_to(const Chunk& received, std::string& text) const;
 
   const ServeSettings& settings_;
   const Log& log_;

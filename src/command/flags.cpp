@@ -105,6 +105,11 @@ constexpr HandlerInfo handler_table[] = {
      false,
      {"send TEXT to whoever connects, then close", "연결한 상대에게 TEXT를 보내고 닫습니다"}},
     {Handler::discard, "discard", "", true, {"read everything, answer nothing", "모두 읽고 아무 답도 하지 않습니다"}},
+    {Handler::chargen, "chargen", "", true,
+     {"send printable lines without end (RFC 864)", "끝없이 글자를 보냅니다 (RFC 864)"}},
+    {Handler::daytime, "daytime", "", true, {"send date and time (RFC 867)", "날짜와 시각을 글로 보냅니다 (RFC 867)"}},
+    {Handler::time, "time", "", true,
+     {"send the seconds since 1900, 4 bytes (RFC 868)", "1900년부터 센 초를 4바이트로 보냅니다 (RFC 868)"}},
 };
 
 constexpr Example serve_examples[] = {
@@ -186,7 +191,7 @@ consteval bool in_order() {
 }
 static_assert(in_order(), "the tables stand in the order of their enums");
 static_assert(std::size(flag_table) == static_cast<std::size_t>(Flag::version) + 1, "a flag has no line in the table");
-static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::discard) + 1);
+static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::time) + 1);
 static_assert(std::size(verb_table) == static_cast<std::size_t>(Verb::help) + 1);
 
 }  // namespace

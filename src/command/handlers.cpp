@@ -1,7 +1,14 @@
 #include "handlers.hpp"
 
+#include <array>
+#include <chrono>
+#include <string>
 #include <string_view>
 #include <utility>
+
+#include <meari/scope.hpp>
+
+#include "services.hpp"
 
 namespace meari::command {
 namespace {
@@ -10,12 +17,36 @@ Task<> echo(Stream peer, Session&) {
   while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
 }
 
-Task<> discard(Stream peer, Session&) {
+Task<> read_all(Stream& peer) {
   while (Chunk data = co_await peer.read()) data.drop(data.size());
 }
 
+Task<> discard(Stream peer, Session&) { co_await read_all(peer); }
+
 // What the client sends meanwhile is drained by the close that follows, so that no RST takes the greeting away from it.
 Task<> greet(Stream peer, std::string_view greeting) { co_await peer.write(greeting); }
+
+// Without an end: the client's end of input does not stop it, and the client's going is how it ends.
+Task<> chargen(Stream peer, Session& session) {
+  auto both_ways = [&](Scope& scope) -> Task<> {
+    auto listen = [&peer] { return read_all(peer); };
+    scope.spawn(listen);
+    while (!session.draining()) co_await peer.write(generated_characters());
+    scope.cancel();
+  };
+  Result<> over = co_await as_result(scoped(both_ways));
+  if (!over && !over.error().peer_is_gone()) co_await std::move(over);
+}
+
+Task<> tell_daytime(Stream peer, Session&) {
+  const std::string now = daytime(std::chrono::system_clock::now());
+  co_await peer.write(std::string_view(now));
+}
+
+Task<> tell_time(Stream peer, Session&) {
+  const std::array<char, 4> now = seconds_since_1900(std::chrono::system_clock::now());
+  co_await peer.write(std::string_view(now.data(), now.size()));
+}
 
 }  // namespace
 
@@ -23,6 +54,9 @@ Server::Handler handler_for(const ServeSettings& settings) {
   switch (settings.handler) {
     case Handler::echo: return &echo;
     case Handler::discard: return &discard;
+    case Handler::chargen: return &chargen;
+    case Handler::daytime: return &tell_daytime;
+    case Handler::time: return &tell_time;
     case Handler::greet:
       return [&settings](Stream peer, Session&) { return greet(std::move(peer), settings.greeting); };
   }

@@ -40,9 +40,9 @@ inline constexpr Message<text> not_a_source{
     "--source {}: 숫자 주소여야 합니다: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1"};
 inline constexpr Message<text> handler_needs{"the handler greet needs a text: {}",
                                              "처리기 greet: 보낼 글이 필요합니다: {}"};
-inline constexpr Message<text, text> not_over_datagrams{
-    "{}: {} does not answer datagrams; echo and discard do",
-    "{}: {} 처리기는 데이터그램에 답하지 않습니다. echo와 discard는 답합니다"};
+inline constexpr Message<text, text, text> not_over_datagrams{
+    "{}: {} is for connections; handlers for datagrams: {}",
+    "{}: {} 처리기는 연결에만 쓸 수 있습니다. 데이터그램을 받는 처리기: {}"};
 inline constexpr Message<text> once_over_datagrams{"{}: datagrams have no sessions, so there is no --once",
                                                    "{}: 데이터그램에는 세션이 없으므로 --once는 쓸 수 없습니다"};
 inline constexpr Message<> address_missing{"connect needs an address, such as localhost:9000",

@@ -70,15 +70,19 @@ bool looks_like_a_name(std::string_view word) noexcept {
   return !word.empty() && word.find_first_of(":./[]0123456789@") == std::string_view::npos;
 }
 
+// "echo, discard": all handlers, or those that serve datagrams.
+std::string handler_names(bool of_datagrams) {
+  std::string all;
+  for (const HandlerInfo& handler : handlers())
+    if (!of_datagrams || handler.datagrams) all += (all.empty() ? "" : ", ") + std::string(handler.name);
+  return all;
+}
+
 void refuse_handler(Reader& reader, std::string_view word) {
   std::vector<std::string_view> names;
-  std::string all;
-  for (const HandlerInfo& handler : handlers()) {
-    names.push_back(handler.name);
-    all += (all.empty() ? "" : ", ") + std::string(handler.name);
-  }
+  for (const HandlerInfo& handler : handlers()) names.push_back(handler.name);
   reader.refuse(messages::unknown_handler.in(reader.language(), word), nearest(word, names));
-  reader.add_hint(messages::handlers_are.in(reader.language(), all));
+  reader.add_hint(messages::handlers_are.in(reader.language(), handler_names(false)));
 }
 
 void read_endpoint(Reader& reader, const std::string& word, ServeSettings& settings) {
@@ -88,7 +92,8 @@ void read_endpoint(Reader& reader, const std::string& word, ServeSettings& setti
     return reader.refuse(endpoint.error());
   }
   if (endpoint->kind == Kind::datagram && !info(settings.handler).datagrams)
-    return reader.refuse(messages::not_over_datagrams.in(reader.language(), word, info(settings.handler).name));
+    return reader.refuse(
+        messages::not_over_datagrams.in(reader.language(), word, info(settings.handler).name, handler_names(true)));
   if (endpoint->kind == Kind::datagram && settings.once)
     return reader.refuse(messages::once_over_datagrams.in(reader.language(), word));
   settings.where.push_back(*std::move(endpoint));

@@ -85,11 +85,11 @@ class Mistakes(support.Case):
             self.assertIn(f"did you mean {meant}?", self.refused(*words))
 
     def test_nothing_is_suggested_when_nothing_is_near(self):
-        for words in (["zzz"], ["serve", "chargen", "9000"], ["serve", "--zzz"], ["serve", "-z"]):
+        for words in (["zzz"], ["serve", "qotd", "9000"], ["serve", "--zzz"], ["serve", "-z"]):
             self.assertNotIn("did you mean", self.refused(*words))
 
     def test_unknown_handlers_name_those_that_exist(self):
-        self.assertIn("echo, greet, discard", self.refused("serve", "chat"))
+        self.assertIn("echo, greet, discard, chargen", self.refused("serve", "qotd"))
 
     def test_flags_of_other_verbs_say_whose_they_are(self):
         self.assertIn("--drain is a flag of serve", self.refused("connect", "--drain", "5s", "9000"))

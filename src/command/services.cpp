@@ -1,0 +1,47 @@
+#include "services.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+
+#include <fmt/chrono.h>
+
+namespace meari::command {
+namespace {
+
+constexpr std::size_t printable = 95;  // from ' ' to '~'
+constexpr std::size_t line_length = 72;
+
+consteval auto one_rotation() {
+  std::array<char, printable*(line_length + 2)> all{};
+  std::size_t at = 0;
+  for (std::size_t line = 0; line < printable; ++line) {
+    for (std::size_t column = 0; column < line_length; ++column)
+      all[at++] = static_cast<char>(' ' + (line + column) % printable);
+    all[at++] = '\r';
+    all[at++] = '\n';
+  }
+  return all;
+}
+constexpr auto rotation = one_rotation();
+
+}  // namespace
+
+std::string_view generated_characters() noexcept { return {rotation.data(), rotation.size()}; }
+
+std::string daytime(std::chrono::system_clock::time_point now) {
+  static constexpr std::array<std::string_view, 12> months{"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
+                                                           "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
+  const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(now));
+  const std::string_view month = months[static_cast<std::size_t>(local.tm_mon)];
+  return fmt::format("{:02} {} {} {:%H:%M:%S %Z}\r\n", local.tm_mday, month, local.tm_year + 1900, local);
+}
+
+std::array<char, 4> seconds_since_1900(std::chrono::system_clock::time_point now) noexcept {
+  constexpr std::int64_t from_1900_to_1970 = 2'208'988'800;  // 70 years with 17 leap days
+  const auto seconds = static_cast<std::uint32_t>(std::chrono::system_clock::to_time_t(now) + from_1900_to_1970);
+  return {static_cast<char>(seconds >> 24), static_cast<char>(seconds >> 16), static_cast<char>(seconds >> 8),
+          static_cast<char>(seconds)};
+}
+
+}  // namespace meari::command
