@@ -72,3 +72,12 @@ endif()
 add_library(meari_inside INTERFACE)
 target_link_libraries(meari_inside INTERFACE meari_flags $<IF:$<BOOL:${BUILD_SHARED_LIBS}>,meari_inside_static,meari>)
 target_include_directories(meari_inside INTERFACE ${PROJECT_SOURCE_DIR})
+
+# The same once more with hooks in every system call, for tests that make them fail (src/os/system.hpp). Never installed.
+if(MEARI_TORTURE)
+  meari_add_library(meari_tortured STATIC "")
+  target_compile_definitions(meari_tortured PUBLIC MEARI_TORTURE)
+  # A call is known by its return address and its caller's: both have frames, and neither is replaced by a jump.
+  target_compile_options(meari_tortured PUBLIC -fno-omit-frame-pointer -fno-optimize-sibling-calls)
+  set_target_properties(meari_tortured PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()

@@ -145,7 +145,7 @@ void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
   if (count == 1) {
     Submission& entry = submission(Kind::send, slot, IORING_OP_SEND);
     entry.addr = reinterpret_cast<std::uintptr_t>(pieces[0].data());
-    entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(sys::clipped("send", pieces[0].size()), 1U << 30));
+    entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(pieces[0].size(), 1U << 30));
     entry.msg_flags = MSG_NOSIGNAL | flags;
   } else {
     Parcel& parcel = next_parcel();

@@ -43,7 +43,7 @@ Error Ring::open(const Sizes& sizes) noexcept {
     return system_error(EINVAL, "io_uring_setup");
   }
   for (unsigned i = 0; i < parameters.sq_entries; ++i) ring_.sq.array[i] = i;  // each place holds its own submission
-  tail_ = *ring_.sq.ktail;
+  tail_ = shown_ = *ring_.sq.ktail;
   enter_flags_ = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
   if ((parameters.features & feature_no_iowait) != 0) enter_flags_ |= enter_no_iowait;
   return {};
@@ -99,6 +99,7 @@ void Ring::enter(const Wait& wait) noexcept {
 
 // How many submissions the kernel took, or a negative error.
 int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept {
+  show_submissions();
   store(ring_.sq.ktail, tail_);
   io_uring_getevents_arg argument{};
   argument.ts = reinterpret_cast<std::uintptr_t>(limit);
@@ -115,6 +116,13 @@ int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* li
   }
 }
 
+void Ring::show_submissions() noexcept {
+#if defined(MEARI_TORTURE)
+  for (; shown_ != tail_; ++shown_)
+    if (on_submission != nullptr) on_submission(ring_.sq.sqes[shown_ & ring_.sq.ring_mask]);
+#endif
+}
+
 bool Ring::pop_aside(Completion& completion) noexcept {
   completion = aside_[aside_shown_++];
   if (aside_shown_ == aside_.size()) {
@@ -127,8 +135,7 @@ bool Ring::pop_aside(Completion& completion) noexcept {
 void Ring::put_aside() noexcept {
   unsigned head = *ring_.cq.khead;
   for (const unsigned tail = load(ring_.cq.ktail); head != tail; ++head) {
-    const io_uring_cqe& entry = ring_.cq.cqes[head & ring_.cq.ring_mask];
-    aside_.push_back({entry.user_data, entry.res, entry.flags});
+    aside_.push_back(seen(ring_.cq.cqes[head & ring_.cq.ring_mask]));
   }
   store(ring_.cq.khead, head);
 }

@@ -49,7 +49,7 @@ struct Completion {
 
 // One of liburing's calls, which return -errno: so does this.
 template <class Call>
-int call(const char* name, Call&& make) noexcept {
+MEARI_WRAPPER int call(const char* name, Call&& make) noexcept {
   const int result = sys::call(name, [&] {
     const int plain = make();
     if (plain >= 0) return plain;
@@ -57,6 +57,20 @@ int call(const char* name, Call&& make) noexcept {
     return -1;
   });
   return result >= 0 ? result : -sys::last_error();
+}
+
+#if defined(MEARI_TORTURE)
+// What the kernel will do and what it has done may be changed on the way: each submission once, before the kernel can see
+// it, and each completion before anybody here does.
+inline void (*on_submission)(Submission& entry) noexcept = nullptr;
+inline void (*on_completion)(Completion& completion) noexcept = nullptr;
+#endif
+inline Completion seen(const io_uring_cqe& entry) noexcept {
+  Completion completion{entry.user_data, entry.res, entry.flags};
+#if defined(MEARI_TORTURE)
+  if (on_completion != nullptr) on_completion(completion);
+#endif
+  return completion;
 }
 
 class Ring {
@@ -118,17 +132,18 @@ class Ring {
     if (!aside_.empty()) return pop_aside(completion);
     const unsigned head = *ring_.cq.khead;
     if (head == load(ring_.cq.ktail)) return false;
-    const io_uring_cqe& entry = ring_.cq.cqes[head & ring_.cq.ring_mask];
-    completion = {entry.user_data, entry.res, entry.flags};
+    completion = seen(ring_.cq.cqes[head & ring_.cq.ring_mask]);
     store(ring_.cq.khead, head + 1);
     return true;
   }
   bool pop_aside(Completion& completion) noexcept;
   void put_aside() noexcept;
+  void show_submissions() noexcept;
   int enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept;
 
   io_uring ring_ = closed();
-  unsigned tail_ = 0;  // submissions that were ever queued
+  unsigned tail_ = 0;   // submissions that were ever queued
+  unsigned shown_ = 0;  // those of them that on_submission() has seen
   unsigned enter_flags_ = 0;
   std::uint64_t enters_ = 0;
   std::vector<Completion> aside_;  // taken out of a full completion queue, still to be shown

@@ -1,0 +1,54 @@
+// The torture that misses no call. A scenario runs once and every system call and every submission of it is listed; then
+// it runs again for each of them and each way in which that call can fail (faults.hpp): with that one failing, and with
+// that one and every later call of the same function failing.
+//
+//   Result<> conversation() { …; if (text != "hello") wrong("other bytes came"); return {}; }
+//   TEST(Torture, conversation) { torment({"conversation", conversation}); }
+//
+// What a run must show: it ends in time, with the right bytes or with an Error that says something; no descriptor and no
+// memory is left; no sanitizer complains. A failure prints the one command that repeats it:
+//
+//   MEARI_TORTURE_PAIR=conversation:recv:2:ECONNRESET:once build/asan/meari_torture
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <meari/result.hpp>
+
+#include "src/os/system.hpp"
+
+namespace meari::torture {
+
+using namespace std::chrono_literals;
+
+struct Scenario {
+  std::string name;
+  std::function<Result<>()> run;
+  std::chrono::milliseconds limit = 1500ms;  // one run may take so long at the most
+};
+
+// Every call of it, every fault.
+void torment(const Scenario& scenario);
+// Every allocation of it: the nth fails once, and from then on.
+void starve(const Scenario& scenario);
+
+// Said by a scenario: it came to an end that must never be, such as bytes that nobody has sent.
+void wrong(std::string what);
+// A failure of the scenario's own, made out of what it saw; not of the library.
+[[nodiscard]] inline Error saw(const char* what) { return Error(Errc::unexpected_end, what); }
+
+// Where calls were made in runs without any fault: "src/os/posix.cpp:81 socket".
+[[nodiscard]] std::set<std::string> sites_of(const Scenario& scenario);
+
+// All scenarios: each room adds its own.
+using Scenarios = std::vector<Scenario>;
+Scenarios blocking_scenarios();
+Scenarios loop_scenarios();
+Scenarios memory_scenarios();
+
+}  // namespace meari::torture
