@@ -31,9 +31,9 @@ struct Event {
     sent,           // count bytes, in payload where they are still there
     peer_finished,  // the peer's FIN has been read
     finished,       // our FIN is on its way
-    closed,
-    failed,  // error says what
-    paused,  // a listener takes nobody for now; note says why
+    closed,         // note: "reset" when it was broken off
+    failed,         // error says what
+    paused,         // a listener takes nobody for now; note says why
     resumed,
     refused,  // a connection was closed at once; note says why
     drained,  // a server has ended; note has the counts

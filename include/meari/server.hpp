@@ -87,6 +87,7 @@ struct ServerOptions {
   std::size_t max_sessions = 0;  // 0: as many as the process may have descriptors, less a reserve
   Timeouts timeouts{std::chrono::minutes(5), std::chrono::seconds(30)};
   Duration drain = std::chrono::seconds(30);  // the longest that drain() takes
+  Duration accept_delay{};                    // waits so long before each accept, to watch the queue fill
 
   // Told on the loop's thread; must not wait.
   std::function<void(const Session&)> on_start;

@@ -35,6 +35,11 @@ constexpr FlagInfo flag_table[] = {
      {"json is one object a line, always in English: event, session, peer, received, sent, seconds, how. Both go to "
       "standard error.",
       "json은 한 줄에 객체 하나이며 언제나 영어입니다: event, session, peer, received, sent, seconds, how. 둘 다 표준 오류로 나갑니다."}},
+    {Flag::accept_delay, "accept-delay", '\0', in_serve, Value::duration, "TIME",
+     {"wait TIME before each accept, to watch the queue fill", "받아들이기 전에 매번 TIME을 기다립니다 (대기열 관찰용)"},
+     {"For learning: clients are connected as soon as they are in the system's queue, whether or not anybody has "
+      "accepted them. With --explain the queue can be seen; with --backlog 2 it is soon full.",
+      "배울 때 쓰는 옵션입니다. 클라이언트는 받아들여지기 전에도 시스템의 대기열에 들어간 순간 연결됩니다. --explain을 함께 쓰면 대기열이 보이고, --backlog 2를 더하면 금방 찹니다."}},
     {Flag::message, "message", 'm', in_connect, Value::text, "TEXT",
      {"send TEXT, print the reply, exit", "TEXT를 보내고 답을 출력한 뒤 끝냅니다"},
      {"TEXT is sent as it is, without a line end; standard input is not read. --on-eof says what follows.",
@@ -74,6 +79,19 @@ constexpr FlagInfo flag_table[] = {
      {"give up after TIME without a byte (0: never)", "TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)"},
      {"Counts while something is waited for and no byte comes or goes. Default: 5m for serve, never for connect.",
       "받기를 기다리는 동안 아무 바이트도 오가지 않은 시간을 잽니다. 기본값은 serve에서는 5m, connect에서는 0입니다."}},
+    {Flag::explain, "explain", '\0', in_serve | in_connect, Value::none, "",
+     {"show each step of the sockets as it happens", "소켓에서 일어나는 일을 한 단계씩 보여 줍니다"},
+     {"The flow chart of every sockets tutorial, live: which call was made, on which descriptor, what the kernel "
+      "says (the state of TCP), what waits and why. In colour on a terminal, unless NO_COLOR is set.",
+      "소켓 흐름도를 실시간으로 보여 줍니다. 어떤 호출을 어느 디스크립터에 했는지, 커널이 무엇이라고 하는지(TCP 상태), 무엇이 왜 기다리는지 나옵니다. 터미널에서는 색을 쓰며, NO_COLOR가 "
+      "설정되어 있으면 쓰지 않습니다."},
+     bit(Flag::quiet)},
+    {Flag::events, "events", '\0', in_serve | in_connect, Value::choice, "json",
+     {"the same steps as JSON, one object a line", "같은 단계를 한 줄에 하나씩 JSON으로 출력합니다"},
+     {"To standard error, always in English: event, socket, fd, local, peer, bytes, payload, tcp, queue … For serve "
+      "this implies --log json, so that every line is JSON.",
+      "표준 오류로 나가며 언제나 영어입니다: event, socket, fd, local, peer, bytes, payload, tcp, queue 등. serve에서는 모든 줄이 JSON이 되도록 --log json도 함께 켜집니다."},
+     bit(Flag::quiet) | bit(Flag::explain)},
     {Flag::backend, "backend", '\0', in_serve | in_connect, Value::choice, "auto|uring|uring-floor|epoll",
      {"what moves the bytes (default auto)", "바이트를 옮기는 방식 (기본 auto)"},
      {"auto takes the fastest that works here and says why not a faster one. A backend that is named is taken, or "

@@ -21,6 +21,7 @@ enum class Flag : std::uint8_t {
   drain,
   backlog,
   log,
+  accept_delay,
   // connect
   message,
   on_eof,
@@ -31,6 +32,8 @@ enum class Flag : std::uint8_t {
   raw,
   // both
   idle,
+  explain,
+  events,
   backend,
   quiet,
   // everywhere

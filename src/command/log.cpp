@@ -2,30 +2,12 @@
 
 #include <chrono>
 
-#include <fmt/chrono.h>
-#include <nlohmann/json.hpp>
-
+#include "json_line.hpp"
 #include "library_text.hpp"
 #include "messages.hpp"
 
 namespace meari::command {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json event(std::string_view name) {
-  const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  const auto milliseconds = now.time_since_epoch().count() % 1000;
-  Json object;
-  object["time"] = fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), milliseconds);
-  object["event"] = name;
-  return object;
-}
-
-// ASCII only, and bytes that are no UTF-8 replaced: quote() has nothing to change in it but what JSON escapes itself.
-void write(const Talk& talk, const Json& object) {
-  talk.whole_line(object.dump(-1, ' ', true, Json::error_handler_t::replace));
-}
 
 std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
   const auto with_reason = [&](const Text& words) {
@@ -60,11 +42,11 @@ double as_seconds(Duration duration) {
 void Log::listening(std::string_view handler, const std::vector<std::string>& addresses,
                     std::string_view backend) const {
   if (json_) {
-    Json object = event("listening");
+    Json object = json_event("listening");
     object["handler"] = handler;
     object["addresses"] = addresses;
     object["backend"] = backend;
-    return write(talk_, object);
+    return write_json(talk_, object);
   }
   std::string list;
   for (const std::string& address : addresses) list += (list.empty() ? "" : ", ") + address;
@@ -73,31 +55,33 @@ void Log::listening(std::string_view handler, const std::vector<std::string>& ad
 
 void Log::backend_refused(std::string_view reason) const {
   if (!json_) return talk_.say_line(translated(talk_.language(), reason));
-  Json object = event("backend_refused");
+  Json object = json_event("backend_refused");
   object["reason"] = reason;
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 void Log::open_to_all(const Address& address) const {
   if (!json_) return talk_.say(messages::wildcard, address.to_string());
-  Json object = event("open_to_all");
+  Json object = json_event("open_to_all");
   object["address"] = address.to_string();
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 void Log::started(std::uint64_t number, const Session& session) const {
+  if (charted_ && !json_) return;
   if (!json_) return talk_.say(messages::connected_from, number, shown(talk_, session.source()));
-  Json object = event("session_start");
+  Json object = json_event("session_start");
   object["session"] = number;
   object["peer"] = session.source().to_string();
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 void Log::ended(std::uint64_t number, const Session& session, const SessionEnd& end) const {
+  if (charted_ && !json_) return;
   if (!json_)
     return talk_.say(messages::session_over, number, shown(talk_, session.source()), end.bytes_received, end.bytes_sent,
                      seconds(end.lasted.count()), how_it_ended(talk_, end));
-  Json object = event("session_end");
+  Json object = json_event("session_end");
   object["session"] = number;
   object["peer"] = session.source().to_string();
   object["received"] = end.bytes_received;
@@ -106,14 +90,14 @@ void Log::ended(std::uint64_t number, const Session& session, const SessionEnd& 
   object["how"] = name(end.how);
   if (end.error) object["error"] = end.error.message();
   if (!end.exception.empty()) object["error"] = end.exception;
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 void Log::paused(bool resumed, std::string_view reason) const {
   if (json_) {
-    Json object = event(resumed ? "resumed" : "paused");
+    Json object = json_event(resumed ? "resumed" : "paused");
     object["reason"] = reason;
-    return write(talk_, object);
+    return write_json(talk_, object);
   }
   if (resumed) talk_.say(messages::resumed);
   else talk_.say(messages::paused, translated_reason(talk_.language(), reason));
@@ -121,23 +105,23 @@ void Log::paused(bool resumed, std::string_view reason) const {
 
 void Log::datagram_left_alone(const Address& from, const Text& reason) const {
   if (!json_) return talk_.say(messages::not_answered, shown(talk_, from), talk_.text(reason));
-  Json object = event("datagram_left_alone");
+  Json object = json_event("datagram_left_alone");
   object["peer"] = from.to_string();
   object["reason"] = reason.in(Language::en);
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 void Log::stopping(std::size_t sessions, Duration longest) const {
   if (!json_) return talk_.say(messages::stopping, sessions, fmt::format("{}", as_seconds(longest)));
-  Json object = event("stopping");
+  Json object = json_event("stopping");
   object["sessions"] = sessions;
   object["seconds"] = as_seconds(longest);
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 void Log::stopped(const Totals& totals, const Drained& drained) const {
   if (json_) {
-    Json object = event("stopped");
+    Json object = json_event("stopped");
     object["sessions"] = totals.sessions;
     object["received"] = totals.received;
     object["sent"] = totals.sent;
@@ -145,7 +129,7 @@ void Log::stopped(const Totals& totals, const Drained& drained) const {
     object["idle"] = drained.idle;
     object["cut_off"] = drained.cut_off;
     object["late_bytes"] = drained.dropped_bytes;
-    return write(talk_, object);
+    return write_json(talk_, object);
   }
   talk_.say(messages::stopped, totals.sessions, totals.received, totals.sent);
   if (drained.finished + drained.idle + drained.cut_off + drained.dropped_bytes != 0)
@@ -155,12 +139,12 @@ void Log::stopped(const Totals& totals, const Drained& drained) const {
 void Log::datagrams_over(const Address& local, const DatagramCounts& counts) const {
   const std::string where = "udp:" + local.to_string();
   if (!json_) return talk_.say(messages::datagrams_over, where, counts.received, counts.answered, counts.left_alone);
-  Json object = event("datagrams");
+  Json object = json_event("datagrams");
   object["address"] = where;
   object["received"] = counts.received;
   object["answered"] = counts.answered;
   object["left_alone"] = counts.left_alone;
-  write(talk_, object);
+  write_json(talk_, object);
 }
 
 }  // namespace meari::command

@@ -32,7 +32,8 @@ struct Totals {
 
 class Log {
  public:
-  Log(const Talk& talk, bool json) : talk_(talk), json_(json) {}
+  // `charted`: sessions are told step by step, by a Chart; their lines for people are left out here.
+  Log(const Talk& talk, bool json, bool charted) : talk_(talk), json_(json), charted_(charted) {}
 
   // The first line. Always written.
   void listening(std::string_view handler, const std::vector<std::string>& addresses, std::string_view backend) const;
@@ -50,6 +51,7 @@ class Log {
  private:
   const Talk& talk_;
   bool json_;
+  bool charted_;
 };
 
 }  // namespace meari::command

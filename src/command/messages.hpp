@@ -74,6 +74,72 @@ inline constexpr Text end_cut_off{"cut off, because the server stops",
                                   "서버를 멈추느라, 끝나지 않은 세션을 끊었습니다"};
 inline constexpr Message<text> end_failed{"failed: {}", "실패: {}"};
 inline constexpr Message<text> end_because{"({})", "(까닭: {})"};
+
+// ── the flow chart ───────────────────────────────────────────────────────────────────────────────────────────
+inline constexpr Text chart_socket{"a socket; so far it has no address", "소켓을 만들었습니다. 아직 주소는 없습니다"};
+inline constexpr Text chart_bind{"it has its address now", "주소를 붙였습니다"};
+inline constexpr Message<std::int64_t, std::int64_t> chart_queue{"queue {}/{}", "대기열 {}/{}"};
+inline constexpr Text chart_listen{"clients can connect now; the system queues them until we accept",
+                                   "이제 클라이언트가 연결할 수 있습니다. 받아들일 때까지 시스템이 대기열에 세웁니다"};
+inline constexpr Text chart_connecting{"SYN sent; somebody who listens answers with SYN+ACK",
+                                       "SYN을 보냈습니다. 듣는 쪽이 있으면 SYN+ACK으로 답합니다"};
+inline constexpr Message<std::uint16_t> chart_connected{
+    "connected: the handshake is done; the system chose our port {}",
+    "연결했습니다. 핸드셰이크가 끝났고 우리 포트 {}번은 시스템이 골랐습니다"};
+inline constexpr Message<std::uint16_t> chart_connected_from{
+    "connected: the handshake is done, from port {}, which was asked for",
+    "연결했습니다. 핸드셰이크가 끝났고 우리 포트는 지정한 {}번입니다"};
+inline constexpr Text chart_connected_path{"connected, inside this machine: no network takes part",
+                                           "연결했습니다. 이 컴퓨터 안에서만 오가며 네트워크를 거치지 않습니다"};
+inline constexpr Message<std::size_t> chart_accepted{
+    "a new socket for this client; the listening one stays (sockets on this port: {})",
+    "이 클라이언트만의 새 소켓입니다. 듣는 소켓은 그대로 있습니다 (이 포트의 소켓 {}개)"};
+inline constexpr Message<text, std::int64_t> chart_in_queue{"{}; still in the queue: {}",
+                                                            "{}. 대기열에 남은 연결 {}개"};
+inline constexpr Message<count, text> chart_bytes{"{} bytes \"{}\"", "{}바이트 \"{}\""};
+inline constexpr Message<count> chart_count{"{} bytes", "{}바이트"};
+inline constexpr Message<count, count, text> chart_totals{"received {}, sent {}, {} s", "받음 {}, 보냄 {}, {}초"};
+inline constexpr Text chart_peer_finished{"the peer has finished sending (its FIN came); we may go on sending",
+                                          "상대가 보내기를 마쳤습니다(FIN 도착). 우리는 더 보낼 수 있습니다"};
+inline constexpr Text chart_peer_finished_too{"the peer has finished, too: nothing more will come",
+                                              "상대도 보내기를 마쳤습니다. 더 올 것이 없습니다"};
+inline constexpr Text chart_finished{"FIN sent: we have finished sending; what the peer sends still comes",
+                                     "FIN을 보냈습니다. 우리는 보내기를 마쳤고 상대가 보내는 것은 계속 받습니다"};
+inline constexpr Text chart_finished_too{"FIN sent, the second one: both directions are over",
+                                         "두 번째 FIN을 보냈습니다. 이제 두 방향이 모두 끝났습니다"};
+inline constexpr Text chart_reset{
+    "the peer broke off (RST): it ended, or closed without reading all we sent",
+    "상대가 연결을 끊었습니다(RST). 상대 프로그램이 끝났거나, 우리가 보낸 것을 다 읽지 않고 닫은 것입니다"};
+inline constexpr Text chart_refused{"turned away at once", "바로 돌려보냈습니다"};
+inline constexpr Text chart_closed_reset{"broken off: the peer sees RST, and nothing is left here",
+                                         "연결을 끊었습니다. 상대는 RST를 받고 여기에는 아무것도 남지 않습니다"};
+inline constexpr Text chart_closed_first{
+    "our FIN goes first; the system sees the rest off (FIN_WAIT, then TIME_WAIT for a minute)",
+    "우리 FIN이 먼저 갑니다. 나머지는 시스템이 마무리합니다 (FIN_WAIT, 그다음 1분 동안 TIME_WAIT)"};
+inline constexpr Text chart_closed_time_wait{
+    "we finished first, so our end stays in TIME_WAIT for a minute: late segments meet nobody else",
+    "우리가 먼저 마쳤으므로 1분 동안 TIME_WAIT으로 남습니다. 늦게 온 세그먼트가 다른 연결에 섞이지 않게 하려는 "
+    "것입니다"};
+inline constexpr Text chart_closed_last{
+    "nothing is left here; the peer finished first, so TIME_WAIT is at its end",
+    "여기에는 아무것도 남지 않습니다. 상대가 먼저 마쳤으므로 TIME_WAIT은 상대 쪽에 남습니다"};
+inline constexpr Text chart_closed_last_ack{
+    "our FIN goes (LAST_ACK); once it is acknowledged nothing is left here, TIME_WAIT is at the peer's end",
+    "우리 FIN이 갑니다(LAST_ACK). 상대가 확인하면 아무것도 남지 않으며 TIME_WAIT은 상대 쪽에 남습니다"};
+inline constexpr Text chart_closed_path{"the conversation is over", "대화가 끝났습니다"};
+inline constexpr Text chart_listener_closed{"nobody new can connect; who was accepted stays",
+                                            "이제 새로 연결할 수 없습니다. 이미 받아들인 연결은 그대로입니다"};
+inline constexpr Text chart_attempt_over{"this attempt is over", "이 시도는 끝났습니다"};
+inline constexpr Message<count> chart_waits_to_send{
+    "{} bytes wait in our send buffer: the peer does not read, so its window is closed; we wait for it",
+    "{}바이트가 송신 버퍼에서 기다립니다. 상대가 읽지 않아 수신 창이 닫혔으므로 열릴 때까지 기다립니다"};
+inline constexpr Message<count> chart_waits_to_read{
+    "{} bytes have come and wait in the receive buffer: this program does not read them yet",
+    "{}바이트가 와서 수신 버퍼에서 기다립니다. 이 프로그램이 아직 읽지 않습니다"};
+inline constexpr Message<count> chart_waits_for_accept{
+    "connections that are made already and that nobody has accepted: {}",
+    "연결은 이미 맺어졌지만 아직 받아들이지 않은 클라이언트 {}개가 기다립니다"};
+
 inline constexpr Message<count, text> owner{"process {} ({}) has it", "지금 쓰는 프로세스: {} ({})"};
 inline constexpr Message<count, text> stopping{
     "stopping: sessions open: {}; those that are busy have at most {} s; a second signal ends at once",

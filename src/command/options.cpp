@@ -129,6 +129,9 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   settings.once = typed.has(Flag::once);
   const std::string* log = typed.value(Flag::log);
   settings.json = log != nullptr && *log == "json";
+  settings.view = {.explain = typed.has(Flag::explain), .events = typed.has(Flag::events)};
+  if (settings.view.events) settings.json = true;
+  settings.accept_delay = reader.duration(Flag::accept_delay).value_or(Duration{});
   settings.backend = reader.backend();
   settings.idle = reader.duration(Flag::idle);
   settings.drain = reader.duration(Flag::drain);
@@ -160,6 +163,7 @@ std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed) {
   settings.expect_echo = typed.has(Flag::expect_echo);
   settings.check = typed.has(Flag::check);
   settings.raw = typed.has(Flag::raw);
+  settings.view = {.explain = typed.has(Flag::explain), .events = typed.has(Flag::events)};
   settings.timeout = reader.duration(Flag::timeout).value_or(settings.timeout);
   settings.idle = reader.duration(Flag::idle).value_or(settings.idle);
   settings.backend = reader.backend();

@@ -13,6 +13,7 @@
 
 #include "flags.hpp"
 #include "parse.hpp"
+#include "view.hpp"
 
 namespace meari::command {
 
@@ -27,6 +28,8 @@ struct ServeSettings {
   int backlog = -1;
   bool once = false;
   bool json = false;
+  Duration accept_delay{};
+  ViewSettings view;
 };
 
 enum class OnEof : std::uint8_t { half_close, close, keep, wait };
@@ -43,6 +46,7 @@ struct ConnectSettings {
   Duration timeout = std::chrono::seconds(10);
   Duration idle{};
   Address source;
+  ViewSettings view;
   BackendChoice backend = BackendChoice::automatic;
 };
 

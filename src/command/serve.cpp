@@ -88,6 +88,7 @@ ServerOptions Service::options() {
   options.max_sessions = settings_.once ? 1 : settings_.max_sessions;
   if (settings_.idle) options.timeouts.idle = *settings_.idle;
   if (settings_.drain) options.drain = *settings_.drain;
+  options.accept_delay = settings_.accept_delay;
   options.on_start = [this](const Session& session) {
     numbers_.emplace(session.id(), ++totals_.sessions);
     if (settings_.once && only_session_ == 0) only_session_ = session.id();
@@ -208,13 +209,15 @@ Status serve(const ServeSettings& settings, Talk& talk) {
   }
   static_cast<void>(os::raise_descriptor_limit());
   LineWriter writer(talk);  // outlives the loop, whose last step may be to end its Task
+  View view(talk, settings.view);
   LoopOptions loop_options;
   loop_options.backend.choice = settings.backend;
   Result<std::unique_ptr<Loop>> made = Loop::make(std::move(loop_options));
   if (!made) return refuse(talk, made.error());
   Loop& loop = **made;
 
-  const Log log(talk, settings.json);
+  view.attach(loop);
+  const Log log(talk, settings.json, settings.view.explain);
   // Before the first line is printed: who reads it may send a signal at once.
   Result<SignalEvents> signals = SignalEvents::install(loop);
   if (!signals) return refuse(talk, signals.error());

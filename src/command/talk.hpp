@@ -61,7 +61,7 @@ class Talk {
 
   // One line, quoted here.
   void line(std::string_view text) const;
-  // One line that holds nothing but printable ASCII already, as JSON does. Not said when the user wants quiet.
+  // One line that is printable already: JSON, or pieces that were quoted one by one. Not said when the user wants quiet.
   void whole_line(std::string text) const;
 
  private:

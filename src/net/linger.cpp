@@ -135,7 +135,11 @@ void close_at_once(Loop& loop, SlotId slot, bool abort) noexcept {
   Backend& backend = loop.backend();
   SlotPolicy* policy = backend.policy(slot);
   if (policy == nullptr) return;
-  if (loop.observed()) loop.emit(event_of(loop, slot, Event::What::closed));
+  if (loop.observed()) {
+    Event event = event_of(loop, slot, Event::What::closed);
+    if (abort) event.note = "reset";
+    loop.emit(event);
+  }
   settle_terms(loop, *policy, backend.facts(slot));
   backend.close(slot, abort);
 }

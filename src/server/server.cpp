@@ -25,6 +25,7 @@ constexpr std::size_t reserved_descriptors = 16;
 constexpr milliseconds shortage_pause{100};
 // While draining: how often busy sessions are looked at.
 constexpr milliseconds drain_step{50};
+constexpr milliseconds accept_delay_step{50};  // how late a drain may be noticed
 
 std::size_t most_sessions() {
   const Result<os::DescriptorLimit> limit = os::descriptor_limit();
@@ -170,6 +171,8 @@ Task<> Server::accept_all(Listener& listener) {
   std::int64_t in_queue = -1;  // while draining: who is in the queue is still served
   for (;;) {
     co_await wait_for_room();
+    for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining_;)
+      co_await sleep_for(std::min<Duration>(next - loop_.now(), accept_delay_step));
     if (draining_) {
       if (in_queue < 0) {
         const Result<SocketInfo> info = listener.info();

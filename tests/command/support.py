@@ -72,7 +72,7 @@ def needs(*tools):
 class Server:
     """`meari serve …`, ready when this object exists. Its lines are read as they come."""
 
-    def __init__(self, *args, lang="C.UTF-8", backend=None, prefix=(), seconds=DEADLINE, **more):
+    def __init__(self, *args, lang="C.UTF-8", backend=None, prefix=(), seconds=DEADLINE, first=r".+", **more):
         self.lines = []
         self._news = threading.Condition()
         self._over = False
@@ -81,7 +81,7 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            first = self.wait_for(r".+", seconds)
+            first = self.wait_for(first, seconds)
             if not re.search("listening|기다립니다", first.string):
                 raise AssertionError(f"the first line is: {first.string}")
         except AssertionError:

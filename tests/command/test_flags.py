@@ -42,9 +42,9 @@ class Help(support.Case):
             self.assertEqual(flags, re.findall(r"^  (?:-\w, |    )--([\w-]+)", korean, re.MULTILINE))
             for flag in flags:
                 for text in (english, korean):
-                    page = re.search(rf"--{flag}\b.*\n((?:        .+\n)+)", text)
+                    page = re.search(rf"^  (?:-\w, |    )--{flag}\b.*\n((?:        .+\n)+)", text, re.MULTILINE)
                     self.assertGreater(len(page.group(1).splitlines()), 1, f"--{flag} needs a line of help and more")
-                self.assertRegex(re.search(rf"--{flag}\b.*\n((?:        .+\n)+)", korean).group(1), "[가-힣]")
+                self.assertRegex(re.search(rf"^  (?:-\w, |    )--{flag}\b.*\n((?:        .+\n)+)", korean, re.MULTILINE).group(1), "[가-힣]")
 
     def test_short_help_names_the_same_flags_as_long_help(self):
         for verb in VERBS:
