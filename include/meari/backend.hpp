@@ -137,6 +137,9 @@ class MEARI_EXPORT Backend {
   // A network with names of its own (a simulated one) answers here, at once. Nothing: ask the system.
   [[nodiscard]] virtual std::optional<Result<std::vector<Address>>> resolve(const Endpoint&) { return std::nullopt; }
 
+  // So many sockets may still be opened here; nothing: as many as the process may have descriptors.
+  [[nodiscard]] virtual std::optional<std::size_t> most_descriptors() const noexcept { return std::nullopt; }
+
   [[nodiscard]] virtual SlotFacts facts(SlotId slot) const = 0;
   [[nodiscard]] virtual SlotPolicy* policy(SlotId slot) noexcept = 0;  // nullptr when closed; its address stays
   [[nodiscard]] virtual Result<Address> local(SlotId slot) const = 0;

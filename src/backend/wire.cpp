@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "src/backend/dice.hpp"
+#include <meari/dice.hpp>
 #include "src/backend/wire_backend.hpp"
 #include "src/backend/wire_socket.hpp"
 
@@ -15,7 +15,6 @@ namespace {
 
 // No process may have so many descriptors, so that a close(2) that got one of ours by mistake hits nothing.
 constexpr Descriptor first_descriptor = Descriptor{1} << 24;
-constexpr Duration moment = std::chrono::microseconds(50);  // until a call that the weather refused is tried again
 
 // When a segment that was lost for the n-th time is sent again, tcp(7). Measured with tcp_syn_retries = 6: a SYN after
 // 1, 2, 3, 4, 5, 7, 11, 19 … s, and 131 s after the first connect() fails; but all of it ends with the user timeout.
@@ -39,7 +38,8 @@ const char* name(WireEvent::What what) noexcept {
     case WireEvent::What::lost: return "lost";
     case WireEvent::What::dropped: return "dropped";
     case WireEvent::What::refused: return "refused";
-    case WireEvent::What::slept: return "slept";
+    case WireEvent::What::vanished: return "vanished";
+    case WireEvent::What::given_up: return "given up";
   }
   return "?";
 }
@@ -89,9 +89,15 @@ HostId Wire::add_host(HostSetup setup) {
   }
   Host host;
   host.next_port[0] = host.next_port[1] = setup.first_ephemeral;
+  if (!setup.name.empty()) host_names_.emplace(setup.name, id);
   host.setup = std::move(setup);
   hosts_.push_back(std::move(host));
   return id;
+}
+
+const HostId* Wire::find_host(std::string_view name) const noexcept {
+  const auto at = host_names_.find(name);
+  return at == host_names_.end() ? nullptr : &at->second;
 }
 
 WireSocket* Wire::find(Descriptor socket) const noexcept {
@@ -144,6 +150,7 @@ bool Wire::step() {
   agenda_.pop();
   now_ = due.time;
   happen(due);
+  forget_idle_events();
   return true;
 }
 
@@ -157,6 +164,17 @@ void Wire::advance_to(Time time) {
   now_ = std::max(now_, time);
   for (WireBackend* backend : backends_)
     if (backend->alarm() <= now_) backend->time_has_come();
+}
+
+// Timers of what has gone meanwhile would only have the clock move for nothing.
+void Wire::forget_idle_events() {
+  while (!agenda_.empty()) {
+    const Due& next = agenda_.top();
+    if (next.what != Due::What::fin_timeout && next.what != Due::What::keep_alive) return;
+    const WireSocket* socket = find(next.socket);
+    if (socket != nullptr && socket->phase != TcpPhase::closed) return;
+    agenda_.pop();
+  }
 }
 
 bool Wire::somebody_awake() const noexcept {
@@ -183,7 +201,9 @@ void Wire::happen(const Due& due) {
   if (socket == nullptr) return;
   switch (due.what) {
     case Due::What::arrival: return arrive(*socket);
-    case Due::What::stir: return stir(*socket);
+    case Due::What::stir: return tell(*socket);
+    case Due::What::fin_timeout: return fin_timeout(*socket);
+    case Due::What::keep_alive: return keep_alive(*socket);
     case Due::What::unreachable:
       if (socket->phase == TcpPhase::syn_sent) end(*socket, Errc::host_unreachable);
       return;
@@ -192,7 +212,8 @@ void Wire::happen(const Due& due) {
 }
 
 // The running hash takes in what happened, to whom, when and how much; so two runs that differ anywhere differ at the end.
-void Wire::record(WireEvent::What what, const WireSocket& socket, Segment::Kind kind, std::size_t size) {
+void Wire::record(WireEvent::What what, const WireSocket& socket, Segment::Kind kind, std::size_t size,
+                  std::span<const std::byte> bytes) {
   ++happened_;
   const auto place = static_cast<std::uint64_t>(socket.id - first_descriptor);
   const auto kinds = static_cast<std::uint64_t>(what) << 8 | static_cast<std::uint64_t>(kind);
@@ -200,7 +221,15 @@ void Wire::record(WireEvent::What what, const WireSocket& socket, Segment::Kind 
   hash_ = mixed(hash_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count()));
   hash_ = mixed(hash_ ^ place << 40 ^ size);
   if (watcher_)
-    watcher_({.what = what, .kind = kind, .host = socket.host, .socket = socket.id, .size = size, .time = now_});
+    watcher_({.what = what,
+              .kind = kind,
+              .host = socket.host,
+              .socket = socket.id,
+              .size = size,
+              .time = now_,
+              .from = &socket.local,
+              .to = &socket.peer,
+              .bytes = bytes});
 }
 
 std::string Wire::dump() const {
@@ -228,15 +257,25 @@ std::string Wire::dump() const {
 
 Errc Wire::judge(WireCall::What what, const WireSocket& socket, std::size_t& most) {
   if (!weather_.call) return Errc::none;
-  const Verdict verdict = weather_.call({.what = what, .host = socket.host, .socket = socket.id, .time = now_});
+  const Verdict verdict = weather_.call(
+      {.what = what, .host = socket.host, .socket = socket.id, .listens = socket.role == Role::listener, .time = now_});
   most = std::min(most, std::max<std::size_t>(verdict.most, 1));
   if (verdict.error == Errc::none) return Errc::none;
   record(WireEvent::What::refused, socket, Segment::Kind::data, static_cast<std::size_t>(verdict.error));
-  if (verdict.error == Errc::would_block) schedule(now_ + moment, Due::What::stir, socket.id);
+  if (verdict.error == Errc::would_block)
+    schedule(now_ + std::max(verdict.pause, Duration(1)), Due::What::stir, socket.id);
   return verdict.error;
 }
 
 void Wire::stir(WireSocket& socket) {
+  if (socket.backend != nullptr && weather_.news) {
+    const Duration later = weather_.news(socket.host, socket.id);
+    if (later > Duration::zero()) return static_cast<void>(schedule(now_ + later, Due::What::stir, socket.id));
+  }
+  tell(socket);
+}
+
+void Wire::tell(WireSocket& socket) {
   if (socket.backend != nullptr) socket.backend->stirred(socket.slot);
 }
 
@@ -277,6 +316,7 @@ void Wire::carry(WireSocket& socket, std::size_t place) {
                                            .from = &socket.from,
                                            .to = &socket.to,
                                            .size = flight.bytes.size(),
+                                           .bytes = flight.bytes.bytes(),
                                            .losses = flight.losses,
                                            .time = now_});
     Flight rest = flight;
@@ -287,8 +327,9 @@ void Wire::carry(WireSocket& socket, std::size_t place) {
       rest.bytes = Bytes();
     }
     flight.lost = passage.lost;
+    flight.reset = passage.reset && !passage.lost && !socket.is_local();
     flight.due = flight.lost ? next_try(socket, flight) : now_ + passage.latency;
-    record(WireEvent::What::departed, socket, flight.kind, flight.bytes.size());
+    record(WireEvent::What::departed, socket, flight.kind, flight.bytes.size(), flight.bytes.bytes());
     if (place == 0) schedule(flight.due, Due::What::arrival, socket.id);
     if (rest.bytes.empty()) return;
     rest.losses = 0;
@@ -297,12 +338,16 @@ void Wire::carry(WireSocket& socket, std::size_t place) {
 }
 
 // The oldest segment is due: it is there, or it was lost. Only then its successor may arrive: that keeps the order.
+// (An event of earlier may find that the segment has been sent again meanwhile: it has an event of its own.)
 void Wire::arrive(WireSocket& socket) {
+  if (socket.flight.empty() || socket.flight.front().due > now_) return;
   if (socket.flight.front().lost) {
     if (!depart_again(socket)) return;
-  } else if (deliver(socket)) {
+  } else if (socket.flight.front().reset) {
+    cut(socket);
+  } else if (hosts_[socket.other_host].up && deliver(socket)) {
     socket.flight.pop_front();
-  } else {  // no room there: as good as lost
+  } else {  // no room there, or nobody: as good as lost
     Flight& flight = socket.flight.front();
     record(WireEvent::What::dropped, socket, flight.kind, flight.bytes.size());
     flight.lost = true;
@@ -341,6 +386,7 @@ bool Wire::depart_again(WireSocket& socket) {
 // Nothing comes through. The peer finds out as well, with its keep-alive, which every socket of ours has, or because no
 // answer to its SYN has come.
 void Wire::give_up(WireSocket& socket) {
+  record(WireEvent::What::given_up, socket, socket.flight.front().kind, 0);
   socket.flight.clear();
   if (socket.phase != TcpPhase::closed) end(socket, Errc::timed_out);
   WireSocket* peer = find(socket.other);

@@ -34,7 +34,8 @@
 // the order of bytes, send buffers and receive windows, SYN retransmission, loss as delay (a lost segment holds all that
 // follow it in its direction until it is sent again). Not modelled: congestion control, delayed acknowledgement, options,
 // urgent data, simultaneous open, TIME_WAIT (a closed port is free at once), IP fragments, ICMP to datagram sockets;
-// keep-alive only so far that a peer is told, too, when one end gives up, and that a lost RST comes again.
+// keep-alive only so far that a peer is told, too, when one end gives up, that a lost RST comes again, and that those who
+// are connected with a host that has crashed find out.
 #pragma once
 
 #include <cstddef>
@@ -50,11 +51,11 @@
 
 #include <meari/backend.hpp>
 #include <meari/bytes.hpp>
+#include <meari/weather.hpp>
 
 namespace meari {
 inline namespace v1 {
 
-using HostId = std::uint32_t;
 struct WireSocket;  // wire_socket.hpp
 struct Flight;
 class WireBackend;  // wire_backend.hpp
@@ -73,71 +74,6 @@ struct HostSetup {
   Duration ahead{};  // its clock is so much ahead of the wire's; not negative
 };
 
-// What is on its way from one host to another. A view: valid during the call.
-struct Segment {
-  enum class Kind : std::uint8_t { syn, syn_ack, ack, data, fin, rst, datagram };
-  Kind kind = Kind::data;
-  HostId from_host = 0;
-  HostId to_host = 0;
-  Descriptor socket = no_descriptor;  // that sends it
-  const Address* from = nullptr;      // IPv4 as such, even where a socket of IPv6 sends it
-  const Address* to = nullptr;
-  std::size_t size = 0;      // bytes in it
-  std::uint32_t losses = 0;  // how often it was lost before
-  Time time{};               // now
-};
-
-// What becomes of a segment.
-struct Passage {
-  static constexpr std::size_t whole = std::numeric_limits<std::size_t>::max();
-  Duration latency = std::chrono::microseconds(50);  // at least 1 ns. Within one direction of a stream nobody overtakes
-  bool lost = false;         // a stream sends it again later: that delay is all its loss. A datagram is gone
-  std::size_t most = whole;  // data: so many bytes of it at the most, the rest is a segment of its own. At least 1
-  std::uint32_t copies = 1;  // datagrams: so many arrive
-};
-
-// A socket call that is about to be made.
-struct WireCall {
-  enum class What : std::uint8_t { open, connect, accept, receive, send, receive_from, send_to };
-  What what = What::open;
-  HostId host = 0;
-  Descriptor socket = no_descriptor;
-  Time time{};
-};
-// What becomes of it: it fails with `error` (would_block: it is tried again after a moment), or moves `most` bytes.
-struct Verdict {
-  Errc error = Errc::none;
-  std::size_t most = Passage::whole;  // at least 1
-};
-
-// Decides about segments and calls. What is not set is fair: 50 µs, nothing lost, nothing cut, nothing refused.
-struct Weather {
-  std::function<Passage(const Segment&)> passage;
-  std::function<Verdict(const WireCall&)> call;
-};
-
-// Something that happened, for traces.
-struct WireEvent {
-  enum class What : std::uint8_t {
-    opened,    // a descriptor has come into the world
-    closed,    // and gone; size: bytes that nobody had read
-    departed,  // a segment is on its way
-    arrived,
-    lost,     // a segment has to be sent again
-    dropped,  // arrived where nobody wants it or where there is no room
-    refused,  // the weather made a call fail
-    slept,    // time has passed without an event
-  };
-  What what = What::opened;
-  Segment::Kind kind = Segment::Kind::data;
-  HostId host = 0;
-  Descriptor socket = no_descriptor;
-  std::size_t size = 0;
-  Time time{};
-};
-[[nodiscard]] const char* name(WireEvent::What what) noexcept;
-[[nodiscard]] const char* name(Segment::Kind kind) noexcept;
-
 class Wire {
  public:
   Wire();
@@ -147,6 +83,8 @@ class Wire {
 
   HostId add_host(HostSetup setup = {});
   [[nodiscard]] const HostSetup& host(HostId host) const { return hosts_.at(host).setup; }
+  [[nodiscard]] std::size_t hosts() const noexcept { return hosts_.size(); }
+  [[nodiscard]] const HostId* find_host(std::string_view name) const noexcept;  // nullptr: nobody is called so
   // Asked as long as the wire lives: closing sends segments, too.
   void set_weather(Weather weather) { weather_ = std::move(weather); }
   // Called for everything that happens; must not touch the wire.
@@ -165,10 +103,24 @@ class Wire {
   [[nodiscard]] bool somebody_awake() const noexcept;  // a loop that has something to do, or has not been asked yet
   [[nodiscard]] bool awake(const Backend& backend) const noexcept;
 
+  // ---- what hosts and networks go through (wire_faults.cpp)
+  // The host stops at once: its sockets are gone without a word, whatever is sent to it is lost, and who is connected with
+  // it finds out when an answer fails to come, or by keep-alive. Its backends are cut off: every call fails with closed,
+  // and they have a time of their own, so that a Loop on them can be destroyed without anybody noticing.
+  void crash(HostId host);
+  // It may be used again, with new backends. To what is sent to its old connections it answers RST.
+  void restart(HostId host);
+  [[nodiscard]] bool is_up(HostId host) const { return hosts_.at(host).up; }
+  // Its clock goes forward at once.
+  void jump(HostId host, Duration ahead);
+  // What was lost on the way from one to the other is sent again now, instead of when its time comes.
+  void hurry(HostId from, HostId to);
+
   // ---- what can be seen
   [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }                        // of all events until now
   [[nodiscard]] std::uint64_t happened() const noexcept { return happened_; }                // their number
   [[nodiscard]] std::size_t descriptors(HostId host) const { return hosts_.at(host).open; }  // open there
+  [[nodiscard]] bool driven() const noexcept { return driven_; }
   [[nodiscard]] std::size_t sockets() const noexcept {
     return living_;
   }  // with those that are closed and still say goodbye
@@ -216,6 +168,7 @@ class Wire {
   struct Host {
     HostSetup setup;
     std::size_t open = 0;
+    bool up = true;
     std::map<std::uint16_t, std::vector<Descriptor>> ports[2];  // of streams, of datagrams
     std::uint16_t next_port[2] = {};
     std::map<std::string, Descriptor, std::less<>> names;  // Unix-domain; no_descriptor: the path is still there
@@ -228,7 +181,7 @@ class Wire {
     Address to;
   };
   struct Due {
-    enum class What : std::uint8_t { arrival, post, stir, unreachable };
+    enum class What : std::uint8_t { arrival, post, stir, unreachable, fin_timeout, keep_alive };
     Time time;
     std::uint64_t order;
     Descriptor socket;  // post: of the sender
@@ -243,6 +196,7 @@ class Wire {
   WireSocket& make(HostId host, Role role, Family family);
   void bury(WireSocket& socket);  // if nothing is left of it
   [[nodiscard]] bool has_descriptor(HostId host) const { return hosts_[host].open < hosts_[host].setup.descriptors; }
+  void forget_idle_events();
   void give_descriptor(WireSocket& socket);
   std::uint64_t schedule(Time time, Due::What what, Descriptor socket);
   void happen(const Due& due);
@@ -252,11 +206,19 @@ class Wire {
   bool depart_again(WireSocket& socket);
   Time next_try(const WireSocket& socket, const Flight& flight) const;
   void give_up(WireSocket& socket);
-  void record(WireEvent::What what, const WireSocket& socket, Segment::Kind kind, std::size_t size);
+  void record(WireEvent::What what, const WireSocket& socket, Segment::Kind kind, std::size_t size,
+              std::span<const std::byte> bytes = {});
   Errc judge(WireCall::What what, const WireSocket& socket, std::size_t& most);
-  void stir(WireSocket& socket);
+  void stir(WireSocket& socket);  // its program is told, now or later
+  void tell(WireSocket& socket);
   void enlist(WireBackend& backend);
   void leave(WireBackend& backend);
+
+  // wire_faults.cpp
+  void cut(WireSocket& socket);
+  void keep_alive(WireSocket& socket);
+  void fin_timeout(WireSocket& socket);
+  void wait_for_fin(WireSocket& socket);
 
   // wire_stream.cpp
   void post(WireSocket& socket, Segment::Kind kind, Bytes bytes = {});
@@ -302,7 +264,8 @@ class Wire {
   void deliver_post(Post post);
 
   std::vector<Host> hosts_;
-  std::map<Address, HostId> homes_;                   // whose address it is; port 0
+  std::map<std::string, HostId, std::less<>> host_names_;  // of two with the same name the first
+  std::map<Address, HostId> homes_;                        // whose address it is; port 0
   std::vector<std::unique_ptr<WireSocket>> sockets_;  // by descriptor; gone ones stay empty, numbers are not used again
   std::size_t living_ = 0;
   std::vector<WireBackend*> backends_;

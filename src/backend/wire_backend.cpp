@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <thread>
 
 namespace meari {
 inline namespace v1 {
@@ -317,6 +318,7 @@ void WireBackend::stop(Slot& slot, Operation& operation, Errc reason) {
 void WireBackend::wait(Time until) {
   pool_.belongs_to_this_thread();
   feed_starved();
+  if (severed_) return pass_own_time(until);
   const bool poll = woken_.exchange(false, std::memory_order_acq_rel) || !ready_.empty();
   const Time limit = poll ? wire_.now() : until == never ? never : std::max(until - ahead_, wire_.now());
   if (wire_.driven_) {
@@ -344,6 +346,29 @@ void WireBackend::wake() noexcept {
   woken_.notify_one();
 }
 
+// Nobody else is in this time: it passes as soon as there is nothing else to do.
+void WireBackend::pass_own_time(Time until) {
+  if (!woken_.exchange(false, std::memory_order_acq_rel) && ready_.empty()) {
+    if (until != never) own_time_ = std::max(own_time_, until);
+    std::this_thread::yield();  // to helper threads, which have work in real time
+  }
+  turn_time_ = own_time_;
+  feed_starved();
+}
+
+// Every operation that waits gets its failure.
+void WireBackend::sever() {
+  own_time_ = now();
+  severed_ = true;
+  for (std::uint32_t place = 0; place < slots_.size(); ++place)
+    if (slots_.at(place).in_use) stirred(SlotTable::id(slots_.at(place)));
+}
+
+void WireBackend::jump(Duration ahead) noexcept {
+  ahead_ += ahead;
+  time_has_come();
+}
+
 void WireBackend::time_has_come() noexcept {
   asleep_ = false;
   alarm_ = never;
@@ -354,6 +379,23 @@ bool WireBackend::awake() const noexcept {
 }
 
 // ---- questions
+
+std::optional<Result<std::vector<Address>>> WireBackend::resolve(const Endpoint& where) {
+  // Nothing of this asks the system: neither numbers nor localhost.
+  if (where.form != Endpoint::Form::name || where.host == "localhost" || where.host.ends_with(".localhost"))
+    return meari::resolve(where);
+  const HostId* host = wire_.find_host(where.host);
+  std::vector<Address> addresses;
+  if (host != nullptr) addresses = wire_.host(*host).addresses;
+  for (Address& address : addresses) address = address.with_port(where.port);
+  if (addresses.empty()) return Result<std::vector<Address>>(Error(Errc::name_not_found, "look up", where.host));
+  return Result<std::vector<Address>>(std::move(addresses));
+}
+
+std::optional<std::size_t> WireBackend::most_descriptors() const noexcept {
+  const std::size_t most = wire_.host(host_).descriptors, open = wire_.descriptors(host_);
+  return most > open ? most - open : 0;
+}
 
 Result<Address> WireBackend::local(SlotId id) const {
   const Slot* slot = slots_.find(id);

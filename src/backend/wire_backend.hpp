@@ -21,7 +21,9 @@ class WireBackend final : public Slotted<WireBackend> {
   Result<std::pair<SlotId, SlotId>> pair() override;
   void wait(Time until) override;
   void wake() noexcept override;
-  [[nodiscard]] Time now() const noexcept override { return wire_.now() + ahead_; }
+  [[nodiscard]] Time now() const noexcept override { return severed_ ? own_time_ : wire_.now() + ahead_; }
+  [[nodiscard]] std::optional<Result<std::vector<Address>>> resolve(const Endpoint& where) override;
+  [[nodiscard]] std::optional<std::size_t> most_descriptors() const noexcept override;
   [[nodiscard]] Result<Address> local(SlotId slot) const override;
   [[nodiscard]] Result<Address> peer(SlotId slot) const override;
   [[nodiscard]] Result<SocketInfo> info(SlotId slot) const override;
@@ -30,6 +32,9 @@ class WireBackend final : public Slotted<WireBackend> {
   void stirred(SlotId slot);                                    // a call on its socket may give something else now
   [[nodiscard]] Time alarm() const noexcept { return alarm_; }  // when the loop wants to be turned, in the wire's time
   void time_has_come() noexcept;                                // the wire's clock has moved
+  void jump(Duration ahead) noexcept;
+  void sever();  // its host has crashed
+  [[nodiscard]] HostId host() const noexcept { return host_; }
   [[nodiscard]] bool awake() const noexcept;
 
   // ---- for Slotted
@@ -58,11 +63,14 @@ class WireBackend final : public Slotted<WireBackend> {
   Went try_send(Slot& slot, Send& send, Error& error);
   void writable(Slot& slot);
   void let_happen(Time until);
+  void pass_own_time(Time until);
 
   Wire& wire_;
   HostId host_;
   Duration ahead_;
   Time alarm_ = never;
+  bool severed_ = false;
+  Time own_time_{};      // once severed
   bool asleep_ = false;  // on a driven wire: has been asked, and had nothing to do
   std::atomic<bool> woken_{false};
 };

@@ -62,6 +62,7 @@ Address seen_by(Family family, const Address& address) noexcept {
 Result<Descriptor> Wire::open(HostId host, const Opening& opening) {
   if (opening.role == Role::foreign || opening.family == Family::unspecified)
     return Error(Errc::invalid_argument, "open a socket");
+  if (!hosts_[host].up) return Error(Errc::network_down, "open a socket");
   if (!has_descriptor(host)) return Error(Errc::too_many_descriptors, "open a socket");
   WireSocket& socket = make(host, opening.role, opening.family);
   std::size_t most = Passage::whole;
@@ -81,6 +82,7 @@ Result<Descriptor> Wire::open(HostId host, const Opening& opening) {
 }
 
 Result<std::pair<Descriptor, Descriptor>> Wire::pair(HostId host) {
+  if (!hosts_[host].up) return Error(Errc::network_down, "open a socket pair");
   if (hosts_[host].open + 2 > hosts_[host].setup.descriptors)
     return Error(Errc::too_many_descriptors, "open a socket pair");
   WireSocket& one = make(host, Role::stream, Family::local);
@@ -366,9 +368,10 @@ Result<> Wire::send_to(Descriptor descriptor, std::span<const std::byte> bytes, 
                                          .from = &post.from,
                                          .to = &post.to,
                                          .size = bytes.size(),
+                                         .bytes = bytes,
                                          .time = now_});
   record(passage.lost ? WireEvent::What::lost : WireEvent::What::departed, *socket, Segment::Kind::datagram,
-         bytes.size());
+         bytes.size(), bytes);
   for (std::uint32_t copies = passage.lost ? 0 : passage.copies; copies > 0; --copies)
     posts_.emplace(schedule(now_ + passage.latency, Due::What::post, descriptor), post);
   return {};
@@ -399,6 +402,7 @@ Result<> Wire::send_to_path(WireSocket& socket, std::span<const std::byte> bytes
                                          .from = &post.from,
                                          .to = &post.to,
                                          .size = bytes.size(),
+                                         .bytes = bytes,
                                          .time = now_});
   record(WireEvent::What::departed, socket, Segment::Kind::datagram, bytes.size());
   posts_.emplace(schedule(now_ + passage.latency, Due::What::post, socket.id), std::move(post));
@@ -415,7 +419,7 @@ void Wire::deliver_post(Post post) {
   } else if (socket->letter_bytes + cost > hosts_[socket->host].setup.datagram_queue) {
     return record(WireEvent::What::dropped, *socket, Segment::Kind::datagram, post.bytes.size());
   }
-  record(WireEvent::What::arrived, *socket, Segment::Kind::datagram, post.bytes.size());
+  record(WireEvent::What::arrived, *socket, Segment::Kind::datagram, post.bytes.size(), post.bytes.bytes());
   socket->letter_bytes += cost;
   socket->letters.push_back({std::move(post.bytes), seen_by(socket->family, post.from)});
   stir(*socket);

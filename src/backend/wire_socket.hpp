@@ -27,6 +27,7 @@ enum class TcpPhase : std::uint8_t {
 struct Flight {
   Segment::Kind kind = Segment::Kind::data;
   bool lost = false;    // and to be sent again when it is due
+  bool reset = false;   // somebody on the way makes it an RST for both ends
   bool closed = false;  // a FIN of a Unix-domain socket that is closed, not only finished
   std::uint32_t losses = 0;
   Time first{};  // when it departed for the first time
@@ -49,6 +50,7 @@ struct WireSocket {
   bool reuse_address = false;
   bool was_connected = false;
   bool was_reset = false;  // or has given up: nothing is sent again
+  bool probed = false;     // by keep-alive, after the other end had vanished
   Address local;           // as the program sees them
   Address peer;
   WireBackend* backend = nullptr;  // who is told

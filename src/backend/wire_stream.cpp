@@ -41,7 +41,13 @@ Result<Wire::Taken> Wire::accept(Descriptor descriptor) {
       continue;
     }
     std::size_t most = Passage::whole;
-    if (const Errc refused = judge(WireCall::What::accept, *listener, most); refused != Errc::none) return refused;
+    const Errc refused = judge(WireCall::What::accept, *listener, most);
+    if (refused == Errc::connection_aborted) {
+      end(socket, Errc::connection_aborted);
+      post(socket, Segment::Kind::rst);
+      continue;
+    }
+    if (refused != Errc::none) return refused;
     if (!has_descriptor(listener->host)) return Errc::too_many_descriptors;
     listener->queue.pop_front();
     socket.listener = no_descriptor;
@@ -171,6 +177,7 @@ void Wire::close_stream(WireSocket& socket, bool abort) {
   const bool reset = socket.unread_bytes != 0 || (abort && !socket.is_local());
   socket.unread.clear();
   socket.unread_bytes = 0;
+  wait_for_fin(socket);
   if (!socket.is_connected()) {
     socket.was_reset = socket.was_reset || socket.phase == TcpPhase::syn_sent;  // no SYN goes out again
     socket.phase = TcpPhase::closed;
@@ -258,7 +265,8 @@ void Wire::answer_with_reset(WireSocket& to) {
 bool Wire::deliver(WireSocket& socket) {
   const Segment::Kind kind = socket.flight.front().kind;
   if (kind == Segment::Kind::syn) return deliver_syn(socket);
-  record(WireEvent::What::arrived, socket, kind, socket.flight.front().bytes.size());
+  record(WireEvent::What::arrived, socket, kind, socket.flight.front().bytes.size(),
+         socket.flight.front().bytes.bytes());
   if (kind == Segment::Kind::syn_ack) {
     deliver_syn_ack(socket);
   } else if (WireSocket* peer = find(socket.other)) {
@@ -341,7 +349,10 @@ void Wire::acknowledged(WireSocket& socket, std::uint64_t upto, std::uint64_t ed
   socket.acknowledged = std::max(socket.acknowledged, upto);
   socket.edge = std::max(socket.edge, edge);
   if (socket.fin_sent && socket.acknowledged == socket.sent) {
-    if (socket.phase == TcpPhase::fin_wait_1) socket.phase = TcpPhase::fin_wait_2;
+    if (socket.phase == TcpPhase::fin_wait_1) {
+      socket.phase = TcpPhase::fin_wait_2;
+      wait_for_fin(socket);
+    }
     if (socket.phase == TcpPhase::closing || socket.phase == TcpPhase::last_ack) socket.phase = TcpPhase::closed;
   }
   pump(socket);

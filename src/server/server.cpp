@@ -27,7 +27,9 @@ constexpr milliseconds shortage_pause{100};
 constexpr milliseconds drain_step{50};
 constexpr milliseconds accept_delay_step{50};  // how late a drain may be noticed
 
-std::size_t most_sessions() {
+std::size_t most_sessions(const Backend& backend) {
+  if (const std::optional<std::size_t> most = backend.most_descriptors())
+    return *most > reserved_descriptors ? *most - reserved_descriptors : 1;
   const Result<os::DescriptorLimit> limit = os::descriptor_limit();
   if (!limit) return 1024;
   const std::size_t open = os::open_descriptors().value_or(0);
@@ -147,7 +149,7 @@ void Server::listen(Listener listener) { listeners_.push_back(std::move(listener
 // ---- serving
 
 Task<> Server::run() {
-  if (options_.max_sessions == 0) options_.max_sessions = most_sessions();
+  if (options_.max_sessions == 0) options_.max_sessions = most_sessions(loop_.backend());
   auto acceptors = [this](Scope& scope) -> Task<> {
     for (Listener& listener : listeners_) {
       auto accept = [this, &listener] { return accept_all(listener); };

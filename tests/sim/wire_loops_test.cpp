@@ -13,7 +13,7 @@
 #include <meari/scope.hpp>
 #include <meari/stream.hpp>
 
-#include "src/backend/dice.hpp"
+#include <meari/dice.hpp>
 #include "src/backend/wire.hpp"
 
 namespace meari {

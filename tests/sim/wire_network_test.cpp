@@ -2,7 +2,7 @@
 #include <deque>
 #include <functional>
 
-#include "src/backend/dice.hpp"
+#include <meari/dice.hpp>
 #include "wire_bench.hpp"
 
 namespace meari {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "src/backend/dice.hpp"
+#include <meari/dice.hpp>
 #include "wire_bench.hpp"
 
 namespace meari {

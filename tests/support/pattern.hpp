@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <meari/dice.hpp>
 #include "backend_harness.hpp"
-#include "src/backend/dice.hpp"
 
 namespace meari::test {
 

@@ -14,7 +14,7 @@
 #include <set>
 #include <thread>
 
-#include "src/backend/dice.hpp"
+#include <meari/dice.hpp>
 #include "src/backend/uring.hpp"
 #include "src/backend/uring_probe.hpp"
 #include "support/pattern.hpp"
