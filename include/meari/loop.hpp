@@ -144,6 +144,9 @@ class MEARI_EXPORT Loop {
   void dismiss(Guest& guest) noexcept;
   // Has a helper thread do the work; job.run() follows in a turn. For offload(). Fails when no thread can be had.
   [[nodiscard]] Error help(Job& job) noexcept;
+  // Helper threads that are in the middle of a job; ~Loop waits for them. A name server that does not answer keeps one
+  // for many seconds, and nobody can call it off: a program that has nothing else to do may end with std::_Exit().
+  [[nodiscard]] unsigned busy_helpers() const noexcept;
   // Takes a job back that no helper has begun; says whether it did.
   bool take_back(Job& job) noexcept;
 

@@ -1,13 +1,36 @@
 #include "connect.hpp"
 
+#include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include <meari/loop.hpp>
 #include <meari/scope.hpp>
+#include <meari/signals.hpp>
 
 #include "conversation.hpp"
+#include "repetition.hpp"
 
 namespace meari::command {
+namespace {
+
+Task<Status> until_signal(Task<Status> work) {
+  SignalEvents signals = co_await SignalEvents::install();
+  auto [status, signal] = co_await first_of(std::move(work), signals.next());
+  co_return status.value_or(Status::interrupted);
+}
+
+Task<Status> once(Loop& loop, const ConnectSettings& settings, const Talk& talk) {
+  Conversation conversation(loop, settings, talk);
+  co_return co_await conversation.converse();
+}
+
+Task<Status> repeatedly(Loop& loop, const ConnectSettings& settings, const Talk& talk) {
+  Repetition repetition(loop, settings, talk);
+  co_return co_await repetition.run();
+}
+
+}  // namespace
 
 Status connect(const ConnectSettings& settings, Talk& talk) {
   View view(talk, settings.view);
@@ -19,11 +42,16 @@ Status connect(const ConnectSettings& settings, Talk& talk) {
     return status_of(loop.error());
   }
   view.attach(**loop);
-  Conversation conversation(**loop, settings, talk);
-  const Result<Status> status = (*loop)->block_on([&conversation] { return conversation.run(); });
-  if (status) return *status;
-  talk.complain(status.error());
-  return status_of(status.error());
+  const auto work = [&] {
+    return until_signal(settings.repeat == 0 ? once(**loop, settings, talk) : repeatedly(**loop, settings, talk));
+  };
+  const Result<Status> outcome = (*loop)->block_on(work);
+  if (!outcome) talk.complain(outcome.error());
+  const Status status = outcome ? *outcome : status_of(outcome.error());
+  // A name server that does not answer is nothing to wait for: the time is up, or somebody pressed Ctrl-C. All that this
+  // run had has been let go of; the helper that asks the name server ends with the process.
+  if ((*loop)->busy_helpers() != 0) std::_Exit(static_cast<int>(status));
+  return status;
 }
 
 }  // namespace meari::command

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
-#include <vector>
 
-#include <meari/connect.hpp>
 #include <meari/deadline.hpp>
-#include <meari/quote.hpp>
-#include <meari/signals.hpp>
 
+#include "dial.hpp"
 #include "library_text.hpp"
 #include "messages.hpp"
 
@@ -39,16 +36,19 @@ Conversation::Conversation(Loop& loop, const ConnectSettings& settings, const Ta
       settings_(settings),
       talk_(talk),
       input_(Source::standard_input(loop)),
-      output_(Sink::standard_output(loop)) {
+      output_(Sink::standard_output(loop)),
+      hexdump_(talk) {
   const bool terminal = output_.medium() == Medium::terminal;
   interactive_ = terminal && input_.medium() == Medium::terminal && !settings.message && !settings.check;
   escaped_ = terminal && !settings.raw;
+  dumped_here_ = terminal && settings.hexdump;
+  constexpr Descriptor standard_error = 2;
+  if (settings.hexdump && !terminal) errors_ = Sink::of(loop, standard_error);
 }
 
-Task<Status> Conversation::run() {
-  SignalEvents signals = co_await SignalEvents::install();
-  auto [status, signal] = co_await first_of(converse(), signals.next());
-  co_return status.value_or(Status::interrupted);
+std::optional<Duration> Conversation::replying() const noexcept {
+  if (!first_sent_ || !first_received_ || *first_received_ < *first_sent_) return {};
+  return *first_received_ - *first_sent_;
 }
 
 Task<Status> Conversation::converse() {
@@ -68,39 +68,28 @@ Task<Status> Conversation::converse() {
 // ---- connecting
 
 Task<> Conversation::open() {
-  if (settings_.where.form == Endpoint::Form::descriptor) {
-    server_ = co_await Stream::adopt(loop_, settings_.where.descriptor);
-    co_return;
-  }
-  const Time begin = loop_.now();
-  const Time deadline = settings_.timeout == Duration::zero() ? never : begin + settings_.timeout;
-  std::vector<Address> addresses = co_await with_deadline(deadline, look_up(settings_.where));
-  if (settings_.source.family() != Family::unspecified) {
-    std::erase_if(addresses, [&](const Address& to) { return to.family() != settings_.source.family(); });
-    if (addresses.empty()) co_await fail(Errc::address_not_available, "connect to", settings_.where.to_string());
-  }
-  choices_ = addresses.size();
-  ConnectOptions options;
-  options.timeout = deadline == never ? Duration(std::chrono::hours(24 * 365)) : deadline - loop_.now();
-  options.source = settings_.source;
-  options.timeouts.idle = settings_.idle;
-  server_ = co_await meari::connect(std::move(addresses), std::move(options));
-  took_ = loop_.now() - begin;
+  Connected connected = co_await dial(loop_, settings_, talk_);
+  server_ = std::move(connected.stream);
+  choices_ = connected.choices;
+  connecting_ = connected.took;
+  begin_ = loop_.now();
+  const Result<Address> peer = server_.peer();
+  const Result<Address> local = server_.local();
+  to_ = peer ? peer->to_string() : settings_.where.to_string();
+  from_ = local ? local->to_string() : "?";
 }
 
 void Conversation::announce() const {
+  if (settings_.repeat != 0) return;  // a line for each follows when it is over
   if (!interactive_ && !settings_.check && choices_ < 2) return;
-  const Result<Address> peer = server_.peer();
-  const Result<Address> local = server_.local();
-  const std::string to = peer ? peer->to_string() : settings_.where.to_string();
-  const std::string from = local ? local->to_string() : "?";
-  if (choices_ > 1) talk_.say(messages::connected_first, to, from, choices_);
-  else talk_.say(messages::connected, to, from);
+  if (choices_ > 1) talk_.say(messages::connected_first, to_, from_, choices_);
+  else talk_.say(messages::connected, to_, from_);
   if (interactive_) talk_.say(messages::how_to_end);
 }
 
 Status Conversation::report_check() const {
-  talk_.say(messages::checked, fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(took_).count()));
+  if (settings_.repeat != 0) return Status::ok;
+  talk_.say(messages::checked, fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(*connecting_).count()));
   return Status::ok;
 }
 
@@ -138,7 +127,10 @@ bool Conversation::input_is_absent() const noexcept {
 
 Task<> Conversation::at_end_of_input(Scope& scope) {
   switch (settings_.on_eof) {
-    case OnEof::half_close: co_await server_.finish(); break;
+    case OnEof::half_close:
+      co_await server_.finish();
+      if (settings_.hexdump) co_await dump(hexdump_.end(HexDump::Way::out, loop_.now() - begin_));
+      break;
     case OnEof::keep: break;
     case OnEof::wait:
       co_await sleep_for(settings_.wait);
@@ -149,11 +141,19 @@ Task<> Conversation::at_end_of_input(Scope& scope) {
 }
 
 Task<> Conversation::deliver(Chunk data) {
+  if (!settings_.crlf) co_return co_await deliver_as_it_is(std::move(data));
+  const std::string text = carriage_returns_.add(data.text());
+  co_await deliver_as_it_is(Chunk::view(std::as_bytes(std::span(text.data(), text.size()))));
+}
+
+Task<> Conversation::deliver_as_it_is(Chunk data) {
   if (settings_.expect_echo && !check_.sent(data.bytes())) {
     talk_.complain(messages::echo_too_far_behind, EchoCheck::longest_debt);
     end_ = End::check_failed;
     co_return;
   }
+  if (settings_.hexdump) co_await dump(dumped(HexDump::Way::out, data));
+  if (!first_sent_) first_sent_ = loop_.now();
   co_await server_.write(std::move(data));
 }
 
@@ -185,11 +185,12 @@ Task<> Conversation::send_lines() {
     Chunk line = co_await input_.read();
     at_prompt_ = false;
     if (line.empty()) break;
-    const std::uint64_t size = line.size();
+    const std::uint64_t before = server_.facts().bytes_sent;
     static_cast<void>(replied_.try_receive());
     co_await deliver(std::move(line));
     if (end_ == End::check_failed) co_return;
-    co_await print("  " + talk_.text(messages::line_sent, size) + '\n');
+    const std::uint64_t size = server_.facts().bytes_sent - before;
+    if (!dumped_here_) co_await print("  " + talk_.text(messages::line_sent, size) + '\n');
     static_cast<void>(co_await as_result(with_timeout(reply_pause, replied_.receive())));
   }
   co_await print("\n");
@@ -200,6 +201,12 @@ Task<> Conversation::receive(Scope& scope) {
   if (interactive_) co_await receive_lines();
   else co_await receive_pipe();
   if (end_ != End::peer_closed || interactive_ || (!settings_.message && input_is_absent())) scope.cancel();
+}
+
+bool Conversation::take_in(const Chunk& data) {
+  received_ += data.size();
+  if (!first_received_) first_received_ = loop_.now();
+  return check_received(data);
 }
 
 bool Conversation::check_received(const Chunk& data) {
@@ -214,14 +221,18 @@ bool Conversation::check_received(const Chunk& data) {
 
 Task<> Conversation::receive_pipe() {
   while (Chunk data = co_await server_.read()) {
-    received_ += data.size();
-    if (!check_received(data)) co_return;
+    if (settings_.hexdump && !dumped_here_) co_await dump(dumped(HexDump::Way::in, data));
+    const bool fits = take_in(data);
+    if (!fits && !dumped_here_) co_return;
     Result<> printed;
-    if (escaped_) {
+    if (dumped_here_) {
+      printed = co_await as_result(print(dumped(HexDump::Way::in, data)));
+    } else if (escaped_) {
       printed = co_await as_result(print(escaper_.escape(data.text())));
     } else {
       printed = co_await as_result(output_.write(std::move(data)));
     }
+    if (!fits) co_return;
     if (printed) continue;
     if (printed.error() == Errc::canceled) co_await std::move(printed);
     end_ = printed.error() == Errc::broken_pipe ? End::reader_gone : End::output_failed;
@@ -230,7 +241,8 @@ Task<> Conversation::receive_pipe() {
     co_return;
   }
   end_ = End::peer_closed;
-  if (!escaped_) co_return;
+  if (settings_.hexdump) co_await dump(hexdump_.end(HexDump::Way::in, loop_.now() - begin_));
+  if (!escaped_ || dumped_here_) co_return;
   std::string rest = escaper_.finish();
   if (!escaper_.at_line_start()) rest += '\n';
   co_await print(std::move(rest));
@@ -238,22 +250,36 @@ Task<> Conversation::receive_pipe() {
 
 Task<> Conversation::receive_lines() {
   while (Chunk data = co_await server_.read()) {
-    received_ += data.size();
-    if (!check_received(data)) co_return;
     std::string text = at_prompt_ ? "\n" : "";
-    text += escaped_ ? escaper_.escape(data.text()) : std::string(data.text());
-    if (!text.ends_with('\n')) text += '\n';
-    text += "  " + talk_.text(messages::piece_received, data.size()) + '\n';
+    if (dumped_here_) {
+      text += dumped(HexDump::Way::in, data);
+    } else {
+      text += escaped_ ? escaper_.escape(data.text()) : std::string(data.text());
+      if (!text.ends_with('\n')) text += '\n';
+      text += "  " + talk_.text(messages::piece_received, data.size()) + '\n';
+    }
+    if (!take_in(data)) co_return;
     if (at_prompt_) text += prompt;
     co_await print(std::move(text));
     static_cast<void>(replied_.try_send(true));
   }
   end_ = End::peer_closed;
   if (at_prompt_) co_await print("\n");
+  if (dumped_here_) co_await dump(hexdump_.end(HexDump::Way::in, loop_.now() - begin_));
 }
 
 Task<> Conversation::print(std::string text) {
   if (!text.empty()) co_await output_.write(std::string_view(text));
+}
+
+std::string Conversation::dumped(HexDump::Way way, const Chunk& data) {
+  return hexdump_.bytes(way, data.bytes(), loop_.now() - begin_);
+}
+
+Task<> Conversation::dump(std::string lines) {
+  if (dumped_here_) co_return co_await print(std::move(lines));
+  Result<> written = co_await as_result(errors_.write(std::string_view(lines)));
+  if (!written && written.error() == Errc::canceled) co_await std::move(written);
 }
 
 // ---- the end

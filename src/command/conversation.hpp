@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <meari/channel.hpp>
@@ -14,8 +15,10 @@
 #include <meari/standard.hpp>
 #include <meari/stream.hpp>
 
+#include "carriage_returns.hpp"
 #include "echo_check.hpp"
 #include "escaper.hpp"
+#include "hexdump.hpp"
 #include "options.hpp"
 #include "status.hpp"
 #include "talk.hpp"
@@ -26,7 +29,14 @@ class Conversation {
  public:
   Conversation(Loop& loop, const ConnectSettings& settings, const Talk& talk);
 
-  Task<Status> run();
+  // From connecting to the account at the end. Cancelled, it says how far it came and gives `interrupted`.
+  Task<Status> converse();
+
+  // For whoever compares several: how long connecting took, and how long the first byte after the first of ours.
+  // Nothing where it did not come to that.
+  [[nodiscard]] std::optional<Duration> connecting() const noexcept { return connecting_; }
+  [[nodiscard]] std::optional<Duration> replying() const noexcept;
+  [[nodiscard]] const std::string& peer_address() const noexcept { return to_; }
 
  private:
   // Why the two directions are over.
@@ -38,7 +48,6 @@ class Conversation {
     output_failed,  // said already
   };
 
-  Task<Status> converse();
   Task<> open();
   void announce() const;
   Status report_check() const;
@@ -51,10 +60,16 @@ class Conversation {
   Task<> send_lines();
   Task<> at_end_of_input(Scope& scope);
   Task<> deliver(Chunk data);
+  Task<> deliver_as_it_is(Chunk data);
   Task<> receive(Scope& scope);
   Task<> receive_pipe();
   Task<> receive_lines();
+  // Notes what has come; says whether it may.
+  [[nodiscard]] bool take_in(const Chunk& data);
   Task<> print(std::string text);
+  // To the terminal, or to standard error where standard output is the payload's. A dump that nobody reads stops nothing.
+  Task<> dump(std::string lines);
+  [[nodiscard]] std::string dumped(HexDump::Way way, const Chunk& data);
   [[nodiscard]] bool check_received(const Chunk& data);
   [[nodiscard]] bool input_is_absent() const noexcept;
 
@@ -73,9 +88,15 @@ class Conversation {
   Sink output_;
   bool interactive_ = false;  // a person types, and a person reads
   bool escaped_ = false;      // what is printed goes to a terminal
+  bool dumped_here_ = false;  // the dump takes the place of the payload
   Stream server_;
+  std::string to_;
+  std::string from_;
   std::size_t choices_ = 0;  // addresses that were tried
-  Duration took_{};          // connecting
+  Time begin_{};             // connected
+  std::optional<Duration> connecting_;
+  std::optional<Time> first_sent_;
+  std::optional<Time> first_received_;
   std::uint64_t received_ = 0;
   bool input_ended_ = false;  // all of the input has been sent
   bool at_prompt_ = false;
@@ -84,6 +105,9 @@ class Conversation {
   End end_ = End::open;
   EchoCheck check_;
   Escaper escaper_;
+  CarriageReturns carriage_returns_;
+  HexDump hexdump_;
+  Sink errors_;  // for the dump
   Channel<bool> replied_{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
 };
 

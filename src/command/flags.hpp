@@ -29,6 +29,11 @@ enum class Flag : std::uint8_t {
   check,
   timeout,
   source,
+  retry,
+  repeat,
+  interval,
+  crlf,
+  hexdump,
   raw,
   // both
   idle,
@@ -59,6 +64,7 @@ struct FlagInfo {
   Text help;                    // one line
   Text more;                    // for `help VERB` and the man page; full sentences
   unsigned long conflicts = 0;  // bits of Flags that exclude this one
+  unsigned long needs = 0;      // bits of Flags of which one has to be there, too
 };
 [[nodiscard]] constexpr unsigned long bit(Flag flag) noexcept { return 1UL << static_cast<unsigned>(flag); }
 

@@ -26,6 +26,8 @@ inline constexpr Message<text, text> value_missing{"{} needs a value: {}", "{}: 
 inline constexpr Message<text> value_unwanted{"{} takes no value", "{}: 값을 받지 않는 옵션입니다"};
 inline constexpr Message<text> given_twice{"{} is given more than once", "{}: 두 번 이상 적었습니다"};
 inline constexpr Message<text, text> conflict{"{} and {} exclude each other", "{}, {}: 함께 쓸 수 없습니다"};
+inline constexpr Message<text, text> needs{"{} needs {}", "{}: 함께 적어야 하는 옵션: {}"};
+inline constexpr Text or_{" or ", " 또는 "};
 inline constexpr Message<text, text, text> not_a_choice{"{} {}: it is one of {}",
                                                         "{} {}: 다음 가운데 하나여야 합니다: {}"};
 inline constexpr Message<text, text> not_a_duration{"{} {}: a time is a number and a unit: 500ms, 2s, 5m, 1h",
@@ -168,6 +170,8 @@ inline constexpr Message<text, text> connected{"connected to {} from {}", "{}에
 inline constexpr Message<text, text, count> connected_first{
     "connected to {} from {}, the first of {} addresses that answered",
     "{}에 연결했습니다. 이쪽 주소: {} (주소 {}개 가운데 먼저 답한 곳)"};
+inline constexpr Message<text, count, count, text> dialling_again{"{}; attempt {} of {} in {} s",
+                                                                  "{0}. {3}초 뒤에 다시 시도합니다 ({1}/{2})"};
 inline constexpr Message<text> checked{"it took {} ms", "걸린 시간: {}ms"};
 inline constexpr Message<> how_to_end{"type lines; Ctrl-D ends your input, Ctrl-C ends everything",
                                       "한 줄씩 입력하십시오. Ctrl-D는 입력의 끝, Ctrl-C는 전체 종료입니다"};
@@ -191,6 +195,19 @@ inline constexpr Message<count> echo_long{"the echo goes on at offset {}, where 
                                           "되돌아온 데이터가 보낸 것보다 깁니다: {}번째 위치부터 남습니다"};
 inline constexpr Message<count> echo_too_far_behind{"{} bytes were sent and did not come back; is this an echo?",
                                                     "{}바이트를 보냈지만 되돌아오지 않았습니다. 에코 서버가 맞습니까?"};
+inline constexpr Message<text, text, text> dump_title{"{} {} s, {}", "{} {}초, {}"};
+inline constexpr Message<count> dumped_bytes{"bytes: {}", "{}바이트"};
+inline constexpr Text dumped_end{"end (FIN)", "끝 (FIN)"};
+inline constexpr Message<count, text, text, text> repeated{"{}: {} connected in {} ms, first reply after {} ms",
+                                                           "{}: {} 연결 {}ms, 첫 답 {}ms"};
+inline constexpr Message<count, text, text> repeated_silence{"{}: {} connected in {} ms, no reply",
+                                                             "{}: {} 연결 {}ms, 답 없음"};
+inline constexpr Message<count, text, text> repeated_check{"{}: {} connected in {} ms", "{}: {} 연결 {}ms"};
+inline constexpr Message<count, count> repeated_all{"{} of {} went well", "{1}번 가운데 {0}번 성공했습니다"};
+inline constexpr Message<text, text, text> connecting_times{"connecting: min {}, median {}, max {} ms",
+                                                            "연결: 최소 {}, 중앙값 {}, 최대 {}ms"};
+inline constexpr Message<text, text, text> reply_times{"first reply: min {}, median {}, max {} ms",
+                                                       "첫 답: 최소 {}, 중앙값 {}, 최대 {}ms"};
 inline constexpr Message<text> input_failed{"standard input: {}", "표준 입력: {}"};
 inline constexpr Message<text> output_failed{"standard output: {}", "표준 출력: {}"};
 

@@ -164,6 +164,11 @@ std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed) {
   settings.check = typed.has(Flag::check);
   settings.raw = typed.has(Flag::raw);
   settings.view = {.explain = typed.has(Flag::explain), .events = typed.has(Flag::events)};
+  settings.crlf = typed.has(Flag::crlf);
+  settings.hexdump = typed.has(Flag::hexdump);
+  settings.retry = reader.count(Flag::retry, 0, 1'000'000).value_or(settings.retry);
+  settings.repeat = reader.count(Flag::repeat, 1, 1'000'000).value_or(settings.repeat);
+  settings.interval = reader.duration(Flag::interval).value_or(settings.interval);
   settings.timeout = reader.duration(Flag::timeout).value_or(settings.timeout);
   settings.idle = reader.duration(Flag::idle).value_or(settings.idle);
   settings.backend = reader.backend();

@@ -43,6 +43,11 @@ struct ConnectSettings {
   bool expect_echo = false;
   bool check = false;
   bool raw = false;
+  bool crlf = false;
+  bool hexdump = false;
+  std::uint64_t retry = 0;   // further attempts
+  std::uint64_t repeat = 0;  // 0: once, and without the times
+  Duration interval = std::chrono::seconds(1);
   Duration timeout = std::chrono::seconds(10);
   Duration idle{};
   Address source;

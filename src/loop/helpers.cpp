@@ -27,6 +27,11 @@ bool Helpers::take_back(Job& job) noexcept {
   return there;
 }
 
+unsigned Helpers::busy() noexcept {
+  const std::lock_guard lock(mutex_);
+  return busy_;
+}
+
 void Helpers::work() noexcept {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -36,10 +41,12 @@ void Helpers::work() noexcept {
     if (ending_) return;
     Job& job = static_cast<Job&>(*jobs_.pop());
     --waiting_;
+    ++busy_;
     lock.unlock();
     job.work(job);
     job.loop->post(job);
     lock.lock();
+    --busy_;
   }
 }
 

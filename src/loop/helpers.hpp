@@ -23,6 +23,8 @@ class Helpers {
   Error give(Job& job, unsigned most) noexcept;
   // Takes a job back that nobody has begun.
   bool take_back(Job& job) noexcept;
+  // How many are in the middle of a job.
+  [[nodiscard]] unsigned busy() noexcept;
   // Waits for work that has begun; drops what has not.
   void join() noexcept;
 
@@ -34,6 +36,7 @@ class Helpers {
   ReadyList jobs_;
   std::vector<std::thread> threads_;
   unsigned idle_ = 0;
+  unsigned busy_ = 0;
   unsigned waiting_ = 0;  // jobs that nobody has begun
   bool ending_ = false;
 };

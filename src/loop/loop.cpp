@@ -180,6 +180,8 @@ Error Loop::help(Job& job) noexcept {
   return remote_->helpers.give(job, options_.helper_threads);
 }
 
+unsigned Loop::busy_helpers() const noexcept { return remote_->helpers.busy(); }
+
 bool Loop::take_back(Job& job) noexcept { return remote_->helpers.take_back(job); }
 
 // Timers: a heap in which every node has four children, so that it is half as deep as with two, and the four that
