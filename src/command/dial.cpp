@@ -9,9 +9,9 @@
 #include <meari/connect.hpp>
 #include <meari/deadline.hpp>
 
+#include <meari/dice.hpp>
 #include "library_text.hpp"
 #include "messages.hpp"
-#include "src/backend/dice.hpp"
 
 namespace meari::command {
 namespace {
