@@ -25,7 +25,7 @@ class Epoll final : public Kernel<Epoll> {
  public:
   static constexpr os::Blocking blocking = os::Blocking::no;
 
-  explicit Epoll(std::size_t pool_bytes) noexcept : Kernel(pool_bytes) { turn_time_ = kernel::now(); }
+  explicit Epoll(std::size_t pool_bytes) noexcept : Kernel(pool_bytes) { begin_turn(kernel::now()); }
 
   ~Epoll() override {
     for (std::uint32_t place = 0; place < slots_.size(); ++place) {
@@ -145,9 +145,12 @@ class Epoll final : public Kernel<Epoll> {
   }
 
   std::ptrdiff_t send_some(Slot& slot, const Send& send) {
+    if (send.pieces == nullptr) return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), MSG_NOSIGNAL);
+    return send_pieces(slot, send);
+  }
+  std::ptrdiff_t send_pieces(Slot& slot, const Send& send) {
     std::array<std::span<const std::byte>, pieces_a_call> pieces;
     const std::size_t count = pieces_left(send, pieces.data(), pieces.size());
-    if (count == 1) return sys::send(slot.descriptor, pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL);
     std::array<iovec, pieces_a_call> vectors;
     for (std::size_t i = 0; i < count; ++i) vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
     msghdr message{};
@@ -354,7 +357,7 @@ class Epoll final : public Kernel<Epoll> {
     if (unwatched_) fail_unwatched();
     std::array<epoll_event, events_a_wait> events;
     const int count = wait_for(events, until);
-    turn_time_ = kernel::now();
+    begin_turn(kernel::now());
     for (int i = 0; i < count; ++i) happened(events[static_cast<std::size_t>(i)]);
     feed_starved();
   }

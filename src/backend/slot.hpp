@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -23,19 +24,22 @@ struct Unread {
 // Bytes, counted in 48 bits: 256 TiB in each direction of one connection.
 class ByteCount {
  public:
-  [[nodiscard]] std::uint64_t value() const noexcept {
-    return low_ | (std::uint64_t{middle_} << 16) | (std::uint64_t{high_} << 32);
-  }
+  [[nodiscard]] std::uint64_t value() const noexcept { return low() | (std::uint64_t{high_} << 32); }
   void add(std::uint64_t bytes) noexcept {
-    bytes += value();
-    low_ = static_cast<std::uint16_t>(bytes);
-    middle_ = static_cast<std::uint16_t>(bytes >> 16);
-    high_ = static_cast<std::uint16_t>(bytes >> 32);
+    bytes += low();
+    const auto sum = static_cast<std::uint32_t>(bytes);
+    std::memcpy(low_, &sum, sizeof sum);
+    if (const std::uint64_t carried = bytes >> 32; carried != 0) [[unlikely]]
+      high_ = static_cast<std::uint16_t>(high_ + carried);
   }
 
  private:
-  std::uint16_t low_ = 0;
-  std::uint16_t middle_ = 0;
+  [[nodiscard]] std::uint32_t low() const noexcept {
+    std::uint32_t bytes = 0;
+    std::memcpy(&bytes, low_, sizeof bytes);
+    return bytes;
+  }
+  std::uint16_t low_[2] = {};  // not a std::uint32_t: six bytes in all
   std::uint16_t high_ = 0;
 };
 

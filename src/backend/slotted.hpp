@@ -105,19 +105,188 @@ class SlotBackend : public Backend {
   Result<SlotId> fresh(Descriptor descriptor, Role role) noexcept;  // a new slot; out_of_memory
   void forget(Slot& slot) noexcept;                                 // the slot is free for the next
   void everybody_leaves(Slot& slot) noexcept;                       // completes all that waits with canceled
-  [[nodiscard]] std::uint32_t ms() const noexcept {
-    return static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(turn_time_.time_since_epoch()).count());
+  [[nodiscard]] std::uint32_t ms() const noexcept { return turn_ms_; }
+  // wait() has returned: everybody in this turn gets the same time.
+  void begin_turn(Time now) noexcept {
+    turn_time_ = now;
+    turn_ms_ = static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
   }
   [[nodiscard]] Time since(std::uint32_t then_ms) const noexcept;
 
   SlotTable slots_;
   Pool pool_;
-  Time turn_time_{};  // read once a turn: when wait() returned
+  Time turn_time_{};
+  std::uint32_t turn_ms_ = 0;  // the same, modulo 2^32
   std::uint32_t first_starved_ = Slot::nobody;
   std::uint32_t last_starved_ = Slot::nobody;
   Unread* spare_unread_ = nullptr;
 };
+
+// ---- what happens for every message stands here, so that it becomes part of the backend's own code
+
+inline Submitted SlotBackend::wait_here(Slot& slot, Operation& operation) noexcept {
+  operation.next = nullptr;
+  Operation* last = slot.waiting;
+  while (last != nullptr && last->next != nullptr) last = static_cast<Operation*>(last->next);
+  if (last == nullptr) {
+    slot.waiting = &operation;
+  } else {
+    last->next = &operation;
+  }
+  return Submitted::pending;
+}
+
+inline bool SlotBackend::leave(Slot& slot, Operation& operation) noexcept {
+  Operation* before = nullptr;
+  for (Operation* at = slot.waiting; at != nullptr; before = at, at = static_cast<Operation*>(at->next)) {
+    if (at != &operation) continue;
+    auto* after = static_cast<Operation*>(at->next);
+    if (before == nullptr) {
+      slot.waiting = after;
+    } else {
+      before->next = after;
+    }
+    at->next = nullptr;
+    return true;
+  }
+  return false;
+}
+
+inline void SlotBackend::bytes_came(Slot& slot, Chunk chunk) noexcept {
+  count_received(slot, chunk.size());
+  if (!append_unread(slot, std::move(chunk))) {
+    failure_came(slot, Errc::out_of_memory);
+  }
+}
+
+inline void SlotBackend::settle_receive(Slot& slot) noexcept {
+  Receive* receive = receiver(slot);
+  if (receive == nullptr || !answer(slot, *receive)) return;
+  slot.waiting = nullptr;
+  complete(*receive);
+}
+
+inline bool SlotBackend::answer(Slot& slot, Receive& receive) noexcept {
+  if (slot.last_unread != nullptr) {
+    Unread* first = slot.last_unread->next;
+    if (receive.limit < first->chunk.size()) {
+      receive.chunk = first->chunk.split(receive.limit);
+    } else {
+      receive.chunk = std::move(first->chunk);
+      if (first == slot.last_unread) {
+        slot.last_unread = nullptr;
+      } else {
+        slot.last_unread->next = first->next;
+      }
+      first->next = spare_unread_;
+      spare_unread_ = first;
+    }
+    slot.unread_bytes -= static_cast<std::uint32_t>(receive.chunk.size());
+    return true;
+  }
+  if (slot.failure) {
+    receive.error = slot.failure;
+    return true;
+  }
+  return slot.ended;  // with an empty chunk
+}
+
+inline Unread* new_unread(Unread*& spare, Chunk chunk) noexcept {
+  Unread* piece = spare;
+  if (piece != nullptr) {
+    spare = piece->next;
+    piece->chunk = std::move(chunk);
+    return piece;
+  }
+  return new (std::nothrow) Unread{std::move(chunk), nullptr};
+}
+
+inline bool SlotBackend::append_unread(Slot& slot, Chunk chunk) noexcept {
+  const auto count = static_cast<std::uint32_t>(chunk.size());
+  if (slot.last_unread == nullptr || !slot.last_unread->chunk.join(chunk)) {
+    // While memory is scarce, nothing that nobody waits for keeps a slab.
+    if (slot.waiting == nullptr && pool_.scarce()) settle(chunk, pool_);
+    Unread* piece = new_unread(spare_unread_, std::move(chunk));
+    if (piece == nullptr) return false;
+    if (slot.last_unread == nullptr) {
+      piece->next = piece;
+    } else {
+      piece->next = std::exchange(slot.last_unread->next, piece);
+    }
+    slot.last_unread = piece;
+  }
+  slot.unread_bytes += count;
+  return true;
+}
+
+inline Submitted SlotBackend::wait_to_send(Slot& slot, Send& send) noexcept {
+  settle(send.chunk, pool_);
+  return queue_send(slot, send);
+}
+
+inline Submitted SlotBackend::queue_send(Slot& slot, Send& send) noexcept {
+  if (slot.last_send == nullptr) {
+    send.next = &send;
+  } else {
+    send.next = std::exchange(slot.last_send->next, &send);
+  }
+  slot.last_send = &send;
+  return Submitted::pending;
+}
+
+inline void SlotBackend::leave_sends(Slot& slot, Send& send) noexcept {
+  if (slot.last_send == nullptr) return;
+  Send* before = slot.last_send;
+  do {
+    auto* at = static_cast<Send*>(before->next);
+    if (at == &send) {
+      before->next = send.next;
+      if (slot.last_send == &send) slot.last_send = before == &send ? nullptr : before;
+      send.next = nullptr;
+      return;
+    }
+    before = at;
+  } while (before != slot.last_send);
+}
+
+inline std::size_t SlotBackend::left_of(const Send& send) noexcept {
+  if (send.pieces == nullptr) return send.chunk.size();
+  std::size_t total = 0;
+  for (std::uint32_t i = 0; i < send.count; ++i) total += send.pieces[i].size();
+  return total - send.sent;
+}
+
+inline std::size_t SlotBackend::pieces_left(const Send& send, std::span<const std::byte>* pieces,
+                                            std::size_t most) noexcept {
+  if (send.pieces == nullptr) {
+    pieces[0] = send.chunk.bytes();
+    return send.chunk.empty() ? 0 : 1;
+  }
+  std::size_t gone = send.sent;
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < send.count && count < most; ++i) {
+    const std::size_t size = send.pieces[i].size();
+    if (gone >= size) {
+      gone -= size;
+    } else {
+      pieces[count++] = send.pieces[i].subspan(std::exchange(gone, 0));
+    }
+  }
+  return count;
+}
+
+inline bool SlotBackend::went(Slot& slot, Send& send, std::size_t count) noexcept {
+  count_sent(slot, count);
+  send.sent += count;
+  if (send.pieces == nullptr) {
+    send.chunk.drop(count);
+    if (!send.chunk.empty()) return false;
+    send.chunk = Chunk();  // its memory is free now, however long the Send lives on
+    return true;
+  }
+  return left_of(send) == 0;
+}
 
 template <class Self>
 class Slotted : public SlotBackend {

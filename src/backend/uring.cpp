@@ -116,7 +116,7 @@ void Uring::wait(Time until) {
   if (ring_.all_seen()) buffers_.rewind();
   const bool some_can_be_fed = somebody_starves() && buffers_.in_ring() != 0;
   enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
-  turn_time_ = kernel::now();
+  begin_turn(kernel::now());
   reap();
   on_the_spot_ = happened_ <= 1 ? sends_on_the_spot : 0;
 }

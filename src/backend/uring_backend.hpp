@@ -65,7 +65,7 @@ class Uring final : public Kernel<Uring> {
   static constexpr os::Blocking blocking = os::Blocking::yes;
 
   explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
-    turn_time_ = kernel::now();
+    begin_turn(kernel::now());
   }
   ~Uring() override;
   Result<> start(const UringOptions& options, const Abilities& abilities);

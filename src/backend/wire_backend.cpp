@@ -19,7 +19,7 @@ std::unique_ptr<Backend> make_wire_backend(Wire& wire, HostId host, std::size_t 
 
 WireBackend::WireBackend(Wire& wire, HostId host, std::size_t pool_bytes)
     : Slotted(pool_bytes), wire_(wire), host_(host), ahead_(wire.host(host).ahead) {
-  turn_time_ = now();
+  begin_turn(now());
   wire_.enlist(*this);
 }
 
@@ -327,7 +327,7 @@ void WireBackend::wait(Time until) {
   } else {
     let_happen(limit);
   }
-  turn_time_ = now();
+  begin_turn(now());
   feed_starved();
 }
 
@@ -352,7 +352,7 @@ void WireBackend::pass_own_time(Time until) {
     if (until != never) own_time_ = std::max(own_time_, until);
     std::this_thread::yield();  // to helper threads, which have work in real time
   }
-  turn_time_ = own_time_;
+  begin_turn(own_time_);
   feed_starved();
 }
 
