@@ -50,6 +50,9 @@ class MEARI_EXPORT Address {
   [[nodiscard]] std::string_view path() const noexcept;
   [[nodiscard]] bool is_loopback() const noexcept;  // 127.0.0.0/8, ::1, Unix-domain
   [[nodiscard]] bool is_any() const noexcept;       // 0.0.0.0, ::
+  // An IPv4 client of a socket that takes both has an IPv6 address (::ffff:127.0.0.1): this is the IPv4 address in it.
+  // Every other Address as it is.
+  [[nodiscard]] Address unmapped() const noexcept;
   // "127.0.0.1:9000", "[::1]:9000", "unix:/run/x.sock"; an IPv4 address mapped into IPv6 is shown as IPv4.
   [[nodiscard]] std::string to_string() const;
 

@@ -45,13 +45,6 @@ constexpr FlagInfo flag_table[] = {
      {"TEXT is sent as it is, without a line end; standard input is not read. --on-eof says what follows.",
       "TEXT를 줄바꿈 없이 그대로 보내며 표준 입력은 읽지 않습니다. 그다음은 --on-eof에 따릅니다."},
      bit(Flag::check)},
-    {Flag::on_eof, "on-eof", '\0', in_connect, Value::policy, "WHAT",
-     {"at the end of input: half-close, close, keep, wait:5s", "입력이 끝나면: half-close, close, keep, wait:5s"},
-     {"half-close (default) says that we have finished (FIN) and waits for the peer to finish. close ends the "
-      "conversation at once. keep says nothing and waits for the peer. wait:TIME is keep for at most TIME. An absent "
-      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given.",
-      "half-close(기본)는 보내기를 마쳤다고 알리고(FIN) 상대가 마칠 때까지 기다립니다. close는 대화를 바로 끝냅니다. keep은 알리지 않고 상대를 기다립니다. wait:시간은 그 "
-      "시간까지만 keep과 같습니다. 입력이 아예 없으면(</dev/null, <&-, nohup) --on-eof를 적지 않는 한 입력의 끝으로 보지 않습니다."}},
     {Flag::expect_echo, "expect-echo", '\0', in_connect, Value::none, "",
      {"check that what was sent comes back (else status 4)", "보낸 것이 그대로 돌아오는지 확인합니다 (다르면 상태 4)"},
      {"Ends at the first difference and names its offset; also when less comes back, or more.",
@@ -99,11 +92,18 @@ constexpr FlagInfo flag_table[] = {
       "takes the place of what is received; otherwise it goes to standard error, and standard output stays as it is.",
       "→는 보낸 것, ←는 받은 것이며, 연결한 뒤의 시간, 위치, 글자를 함께 보여 줍니다. 터미널에서는 받은 내용 대신 나오고, 터미널이 아니면 표준 오류로 나가며 표준 출력은 그대로입니다."},
      bit(Flag::raw)},
-    {Flag::raw, "raw", '\0', in_connect, Value::none, "",
+    {Flag::on_eof, "on-eof", '\0', in_serve | in_connect, Value::policy, "WHAT",
+     {"at the end of input: half-close, close, keep, wait:5s", "입력이 끝나면: half-close, close, keep, wait:5s"},
+     {"half-close (default) says that we have finished (FIN) and waits for the peer to finish. close ends the "
+      "conversation at once. keep says nothing and waits for the peer. wait:TIME is keep for at most TIME. An absent "
+      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given. serve has an input with the handler stdio.",
+      "half-close(기본)는 보내기를 마쳤다고 알리고(FIN) 상대가 마칠 때까지 기다립니다. close는 대화를 바로 끝냅니다. keep은 알리지 않고 상대를 기다립니다. wait:시간은 그 "
+      "시간까지만 keep과 같습니다. 입력이 아예 없으면(</dev/null, <&-, nohup) --on-eof를 적지 않는 한 입력의 끝으로 보지 않습니다. serve에서는 처리기 stdio에 씁니다."}},
+    {Flag::raw, "raw", '\0', in_serve | in_connect, Value::none, "",
      {"print what comes as it is, on a terminal too", "받은 것을 터미널에도 그대로 출력합니다"},
      {"Without it, what comes is escaped on a terminal (\\x1b), because it could control the terminal. In a pipe "
-      "bytes are never changed.",
-      "이 옵션이 없으면 터미널에는 제어 문자를 풀어서(\\x1b) 출력합니다. 받은 내용이 터미널을 조종할 수 있기 때문입니다. 파이프에서는 언제나 바이트를 그대로 둡니다."}},
+      "bytes are never changed. serve prints what comes with the handler stdio.",
+      "이 옵션이 없으면 터미널에는 제어 문자를 풀어서(\\x1b) 출력합니다. 받은 내용이 터미널을 조종할 수 있기 때문입니다. 파이프에서는 언제나 바이트를 그대로 둡니다. serve에서는 처리기 stdio에 씁니다."}},
     {Flag::idle, "idle", '\0', in_serve | in_connect, Value::duration, "TIME",
      {"give up after TIME without a byte (0: never)", "TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)"},
      {"Counts while something is waited for and no byte comes or goes. Default: 5m for serve, never for connect.",
@@ -150,13 +150,20 @@ constexpr HandlerInfo handler_table[] = {
      "greet",
      "TEXT",
      false,
-     {"send TEXT to whoever connects, then close", "연결한 상대에게 TEXT를 보내고 닫습니다"}},
+     {"send TEXT to whoever connects, then close", "연결한 상대에게 TEXT를 보내고 닫습니다"},
+     "meari serve greet \"Hello World!\" 1234"},
     {Handler::discard, "discard", "", true, {"read everything, answer nothing", "모두 읽고 아무 답도 하지 않습니다"}},
     {Handler::chargen, "chargen", "", true,
      {"send printable lines without end (RFC 864)", "끝없이 글자를 보냅니다 (RFC 864)"}},
     {Handler::daytime, "daytime", "", true, {"send date and time (RFC 867)", "날짜와 시각을 글로 보냅니다 (RFC 867)"}},
     {Handler::time, "time", "", true,
      {"send the seconds since 1900, 4 bytes (RFC 868)", "1900년부터 센 초를 4바이트로 보냅니다 (RFC 868)"}},
+    {Handler::stdio, "stdio", "", false,
+     {"standard input to the client, its answers to standard output; one client at a time",
+      "표준 입력을 클라이언트에게 보내고 답을 표준 출력에 씁니다. 한 번에 하나씩 처리합니다"}},
+    {Handler::forward, "forward", "TARGET", false,
+     {"connect each client with TARGET", "클라이언트를 저마다 TARGET에 이어 줍니다"},
+     "meari serve forward example.org:80 8080"},
 };
 
 constexpr Example serve_examples[] = {
@@ -164,6 +171,10 @@ constexpr Example serve_examples[] = {
     {"meari serve greet \"Hello World!\" 1234", {"say hello to whoever connects", "연결한 상대에게 인사합니다"}},
     {"meari serve :9000 udp:9000 unix:/tmp/echo.sock",
      {"echo for everybody, over datagrams and over a path", "모두에게, 데이터그램과 유닉스 소켓 경로에서도 에코"}},
+    {"meari serve forward example.org:80 8080",
+     {"who connects here speaks with example.org", "여기에 연결하면 example.org와 이야기하게 됩니다"}},
+    {"meari serve --once stdio 9000 <photo.jpg",
+     {"give a file to whoever comes first", "먼저 오는 상대에게 파일을 건넵니다"}},
     {"meari serve --once --log json 0",
      {"one session on a free port, for a script", "스크립트용: 빈 포트에서 세션 하나"}},
 };
@@ -244,7 +255,7 @@ consteval bool in_order() {
 }
 static_assert(in_order(), "the tables stand in the order of their enums");
 static_assert(std::size(flag_table) == static_cast<std::size_t>(Flag::version) + 1, "a flag has no line in the table");
-static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::time) + 1);
+static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::forward) + 1);
 static_assert(std::size(verb_table) == static_cast<std::size_t>(Verb::help) + 1);
 
 }  // namespace

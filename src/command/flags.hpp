@@ -13,7 +13,7 @@
 namespace meari::command {
 
 enum class Verb : std::uint8_t { serve, connect, help };
-enum class Handler : std::uint8_t { echo, greet, discard, chargen, daytime, time };
+enum class Handler : std::uint8_t { echo, greet, discard, chargen, daytime, time, stdio, forward };
 enum class Flag : std::uint8_t {
   // serve
   once,
@@ -24,7 +24,6 @@ enum class Flag : std::uint8_t {
   accept_delay,
   // connect
   message,
-  on_eof,
   expect_echo,
   check,
   timeout,
@@ -34,8 +33,9 @@ enum class Flag : std::uint8_t {
   interval,
   crlf,
   hexdump,
-  raw,
   // both
+  on_eof,
+  raw,
   idle,
   explain,
   events,
@@ -74,6 +74,7 @@ struct HandlerInfo {
   std::string_view argument;  // "TEXT", or nothing
   bool datagrams;             // serves udp: as well
   Text help;
+  std::string_view example = "";  // of one with an argument
 };
 
 struct Example {

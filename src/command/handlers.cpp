@@ -8,7 +8,9 @@
 
 #include <meari/scope.hpp>
 
+#include "forward.hpp"
 #include "services.hpp"
+#include "standard_streams.hpp"
 
 namespace meari::command {
 namespace {
@@ -50,17 +52,20 @@ Task<> tell_time(Stream peer, Session&) {
 
 }  // namespace
 
-Server::Handler handler_for(const ServeSettings& settings) {
+Handling handling_for(Premises& premises) {
+  const ServeSettings& settings = premises.settings;
   switch (settings.handler) {
-    case Handler::echo: return &echo;
-    case Handler::discard: return &discard;
-    case Handler::chargen: return &chargen;
-    case Handler::daytime: return &tell_daytime;
-    case Handler::time: return &tell_time;
+    case Handler::echo: return {.handle = &echo};
+    case Handler::discard: return {.handle = &discard};
+    case Handler::chargen: return {.handle = &chargen};
+    case Handler::daytime: return {.handle = &tell_daytime};
+    case Handler::time: return {.handle = &tell_time};
     case Handler::greet:
-      return [&settings](Stream peer, Session&) { return greet(std::move(peer), settings.greeting); };
+      return {.handle = [&settings](Stream peer, Session&) { return greet(std::move(peer), settings.greeting); }};
+    case Handler::stdio: return handling_of_standard_streams(premises);
+    case Handler::forward: return handling_of_forwarding(premises);
   }
-  return &echo;
+  return {.handle = &echo};
 }
 
 }  // namespace meari::command

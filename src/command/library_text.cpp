@@ -29,6 +29,7 @@ constexpr Operation operations[] = {
     {"epoll_ctl", "{}: epoll에 등록하지 못했습니다", "epoll에 등록하지 못했습니다"},
     {"eventfd", "{}: eventfd를 만들지 못했습니다", "eventfd를 만들지 못했습니다"},
     {"finish", "{}: 보내기를 끝내지 못했습니다", "보내기를 끝내지 못했습니다"},
+    {"forward to", "{}에 이어 주지 못했습니다", "이어 주지 못했습니다"},
     {"install signal handlers", "{}: 신호 처리기를 두지 못했습니다", "신호 처리기를 두지 못했습니다"},
     {"io_uring_enter", "{}: io_uring을 부르지 못했습니다", "io_uring을 부르지 못했습니다"},
     {"io_uring_register", "{}: io_uring에 등록하지 못했습니다", "io_uring에 등록하지 못했습니다"},
@@ -198,6 +199,9 @@ constexpr Text sentences[] = {
     {"it needs a family: ipv4, ipv6 or local", "ipv4, ipv6, local 가운데 하나가 필요합니다"},
     {"there is no room in the buffer", "버퍼에 자리가 없습니다"},
     {"Windows has no abstract names; use a path", "Windows에는 추상 이름이 없습니다. 경로를 쓰십시오"},
+
+    // why the handlers of the command give up
+    {"that is this server itself", "바로 이 서버 자신입니다"},
 
     // why a server pauses
     {"as many sessions as may be", "세션 수가 한도에 이르렀습니다"},

@@ -111,6 +111,20 @@ void Log::datagram_left_alone(const Address& from, const Text& reason) const {
   write_json(talk_, object);
 }
 
+void Log::input_failed(const Error& error) const {
+  if (!json_) return talk_.complain(messages::input_failed, message_of(talk_.language(), error));
+  Json object = json_event("input_failed");
+  object["error"] = error.message();
+  write_json(talk_, object);
+}
+
+void Log::output_failed(const Error& error) const {
+  if (!json_) return talk_.complain(messages::output_failed, message_of(talk_.language(), error));
+  Json object = json_event("output_failed");
+  object["error"] = error.message();
+  write_json(talk_, object);
+}
+
 void Log::stopping(std::size_t sessions, Duration longest) const {
   if (!json_) return talk_.say(messages::stopping, sessions, fmt::format("{}", as_seconds(longest)));
   Json object = json_event("stopping");

@@ -44,6 +44,8 @@ class Log {
   void ended(std::uint64_t number, const Session& session, const SessionEnd& end) const;
   void paused(bool resumed, std::string_view reason) const;
   void datagram_left_alone(const Address& from, const Text& reason) const;
+  void input_failed(const Error& error) const;   // standard input
+  void output_failed(const Error& error) const;  // standard output
   void stopping(std::size_t sessions, Duration longest) const;
   void stopped(const Totals& totals, const Drained& drained) const;
   void datagrams_over(const Address& local, const DatagramCounts& counts) const;

@@ -40,8 +40,12 @@ inline constexpr Message<text> not_a_policy{
 inline constexpr Message<text> not_a_source{
     "--source {}: it is a numeric address: 192.0.2.1, 192.0.2.1:4000 or 2001:db8::1",
     "--source {}: 숫자 주소여야 합니다: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1"};
-inline constexpr Message<text> handler_needs{"the handler greet needs a text: {}",
-                                             "처리기 greet: 보낼 글이 필요합니다: {}"};
+inline constexpr Message<text, text> handler_needs{"the handler {} needs to be told more: {}",
+                                                   "처리기 {}: 더 적어야 합니다: {}"};
+inline constexpr Message<text, text> for_handler{"{} is for the handler {}", "{}: 처리기 {}에만 쓰는 옵션입니다"};
+inline constexpr Message<text> not_a_target{
+    "{}: a target is one address to connect to, such as localhost:9000 or unix:/run/x.sock",
+    "{}: 연결할 주소 하나를 적어야 합니다. 예: localhost:9000, unix:/run/x.sock"};
 inline constexpr Message<text, text, text> not_over_datagrams{
     "{}: {} is for connections; handlers for datagrams: {}",
     "{}: {} 처리기는 연결에만 쓸 수 있습니다. 데이터그램을 받는 처리기: {}"};

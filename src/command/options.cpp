@@ -99,7 +99,8 @@ void read_endpoint(Reader& reader, const std::string& word, ServeSettings& setti
   settings.where.push_back(*std::move(endpoint));
 }
 
-void read_policy(Reader& reader, const std::string& word, ConnectSettings& settings) {
+template <class Settings>
+void read_policy(Reader& reader, const std::string& word, Settings& settings) {
   constexpr std::string_view wait = "wait:";
   settings.on_eof_given = true;
   if (word == "half-close") settings.on_eof = OnEof::half_close;
@@ -110,6 +111,21 @@ void read_policy(Reader& reader, const std::string& word, ConnectSettings& setti
     settings.on_eof = OnEof::wait;
     settings.wait = *time;
   } else reader.refuse(messages::not_a_policy.in(reader.language(), word));
+}
+
+void read_target(Reader& reader, const std::string& word, ServeSettings& settings) {
+  Result<Endpoint> target = Endpoint::parse(word);
+  if (!target) return reader.refuse(target.error());
+  const bool one = target->form != Endpoint::Form::any && !target->address.is_any();
+  if (target->kind == Kind::datagram || target->form == Endpoint::Form::descriptor || !one)
+    return reader.refuse(messages::not_a_target.in(reader.language(), word));
+  settings.target = *std::move(target);
+}
+
+// The handler's own words, after its name.
+void read_argument(Reader& reader, const std::string& word, ServeSettings& settings) {
+  if (settings.handler == Handler::greet) settings.greeting = word;
+  if (settings.handler == Handler::forward) read_target(reader, word, settings);
 }
 
 void read_source(Reader& reader, const std::string& word, ConnectSettings& settings) {
@@ -144,11 +160,16 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
       settings.handler = handler->handler;
       ++word;
       if (!handler->argument.empty() && word == typed.operands.end())
-        reader.refuse(messages::handler_needs.in(typed.language, "meari serve greet \"Hello World!\" 1234"));
-      else if (!handler->argument.empty()) settings.greeting = *word++;
+        reader.refuse(messages::handler_needs.in(typed.language, handler->name, handler->example));
+      else if (!handler->argument.empty()) read_argument(reader, *word++, settings);
     }
   }
   for (; word != typed.operands.end(); ++word) read_endpoint(reader, *word, settings);
+  if (const std::string* policy = typed.value(Flag::on_eof)) read_policy(reader, *policy, settings);
+  settings.raw = typed.has(Flag::raw);
+  for (const Flag flag : {Flag::on_eof, Flag::raw})
+    if (typed.has(flag) && settings.handler != Handler::stdio)
+      reader.refuse(messages::for_handler.in(typed.language, dashed(flag), info(Handler::stdio).name));
   constexpr std::uint16_t usual_port = 9000;
   if (settings.where.empty()) settings.where.emplace_back().port = usual_port;
   return reader.outcome(std::move(settings));

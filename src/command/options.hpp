@@ -17,9 +17,16 @@
 
 namespace meari::command {
 
+enum class OnEof : std::uint8_t { half_close, close, keep, wait };
+
 struct ServeSettings {
   Handler handler = Handler::echo;
-  std::string greeting;         // Handler::greet
+  std::string greeting;              // Handler::greet
+  Endpoint target;                   // Handler::forward
+  OnEof on_eof = OnEof::half_close;  // Handler::stdio: this, and raw
+  Duration wait{};                   // OnEof::wait
+  bool on_eof_given = false;         // then it holds for an absent input, too
+  bool raw = false;
   std::vector<Endpoint> where;  // at least one
   BackendChoice backend = BackendChoice::automatic;
   std::optional<Duration> idle;  // the library's default where there is none
@@ -31,8 +38,6 @@ struct ServeSettings {
   Duration accept_delay{};
   ViewSettings view;
 };
-
-enum class OnEof : std::uint8_t { half_close, close, keep, wait };
 
 struct ConnectSettings {
   Endpoint where;

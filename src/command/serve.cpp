@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -38,6 +37,8 @@ class Service {
         stop_signals_(std::move(signals)),
         settings_(settings),
         log_(log),
+        premises_{.loop = loop, .settings = settings, .log = log, .stop = [this] { stop(); }},
+        handling_(handling_for(premises_)),
         datagrams_(settings, log),
         server_(loop, handler(), options()) {}
 
@@ -62,7 +63,8 @@ class Service {
   const ServeSettings& settings_;
   const Log& log_;
   Totals totals_;
-  std::unordered_map<std::uint64_t, std::uint64_t> numbers_;  // of the sessions that are open, as the log counts them
+  Premises premises_;
+  Handling handling_;
   DatagramService datagrams_;
   Server server_;
   Channel<bool> stopped_{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
@@ -73,10 +75,9 @@ class Service {
 };
 
 Server::Handler Service::handler() {
-  Server::Handler handle = handler_for(settings_);
-  if (!settings_.once) return handle;
-  return [this, handle = std::move(handle)](Stream peer, Session& session) -> Task<> {
-    if (session.id() == only_session_) return handle(std::move(peer), session);
+  if (!settings_.once) return handling_.handle;
+  return [this](Stream peer, Session& session) -> Task<> {
+    if (session.id() == only_session_) return handling_.handle(std::move(peer), session);
     peer.abort();  // somebody who came too late
     return [](Stream) -> Task<> { co_return; }(Stream());
   };
@@ -85,12 +86,12 @@ Server::Handler Service::handler() {
 ServerOptions Service::options() {
   ServerOptions options;
   options.listen.backlog = settings_.backlog;
-  options.max_sessions = settings_.once ? 1 : settings_.max_sessions;
+  options.max_sessions = settings_.once || settings_.handler == Handler::stdio ? 1 : settings_.max_sessions;
   if (settings_.idle) options.timeouts.idle = *settings_.idle;
   if (settings_.drain) options.drain = *settings_.drain;
   options.accept_delay = settings_.accept_delay;
   options.on_start = [this](const Session& session) {
-    numbers_.emplace(session.id(), ++totals_.sessions);
+    premises_.numbers.emplace(session.id(), ++totals_.sessions);
     if (settings_.once && only_session_ == 0) only_session_ = session.id();
     if (!settings_.once || session.id() == only_session_) log_.started(totals_.sessions, session);
   };
@@ -113,8 +114,12 @@ Result<> Service::open() {
     if (!bound) return bound.error();
     for (const Address& address : *bound) {
       if (address.is_any()) open_to_all.push_back(address);
+      if (last_kind_ == Kind::stream) premises_.addresses.push_back(address);
       shown.push_back((last_kind_ == Kind::datagram ? "udp:" : "") + address.to_string());
     }
+  }
+  if (handling_.ready) {
+    if (Result<> ready = handling_.ready(); !ready) return ready;
   }
   log_.listening(info(settings_.handler).name, shown, loop_.backend().name());
   if (!loop_.refused_backend().empty()) log_.backend_refused(loop_.refused_backend());
@@ -144,6 +149,7 @@ Task<> Service::run() {
       auto serve_datagrams = [this, i] { return datagrams_.serve(i); };
       scope.spawn(serve_datagrams);
     }
+    if (handling_.alongside) scope.spawn(handling_.alongside);
     if (server_.listeners().empty()) static_cast<void>(co_await stopped_.receive());
     else co_await server_.run();
     datagrams_.stop();
@@ -170,7 +176,7 @@ void Service::stop() {
 }
 
 void Service::ended(const Session& session, const SessionEnd& end) {
-  const std::uint64_t number = numbers_.extract(session.id()).mapped();
+  const std::uint64_t number = premises_.numbers.extract(session.id()).mapped();
   if (settings_.once && session.id() != only_session_) return;
   totals_.received += end.bytes_received;
   totals_.sent += end.bytes_sent;
@@ -182,7 +188,7 @@ void Service::ended(const Session& session, const SessionEnd& end) {
 
 Status Service::status() const noexcept {
   if (signals_ > 1) return Status::interrupted;
-  if (server_.drained().cut_off != 0) return Status::cut_short;
+  if (server_.drained().cut_off != 0 || premises_.cut_short) return Status::cut_short;
   const bool well = how_it_ended_ == SessionEnd::How::finished || how_it_ended_ == SessionEnd::How::drained;
   return well ? Status::ok : Status::cut_short;
 }

@@ -333,6 +333,11 @@ bool Address::is_loopback() const noexcept {
 
 bool Address::is_any() const noexcept { return (family_ == Family::ipv4 || family_ == Family::ipv6) && ip_ == Ipv6{}; }
 
+Address Address::unmapped() const noexcept {
+  if (family_ != Family::ipv6 || !is_mapped(ip_)) return *this;
+  return from_ipv4({ip_[12], ip_[13], ip_[14], ip_[15]}, port_);
+}
+
 std::string Address::to_string() const {
   const std::string port = ':' + std::to_string(port_);
   switch (family_) {

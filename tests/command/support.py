@@ -72,12 +72,13 @@ def needs(*tools):
 class Server:
     """`meari serve …`, ready when this object exists. Its lines are read as they come."""
 
-    def __init__(self, *args, lang="C.UTF-8", backend=None, prefix=(), seconds=DEADLINE, first=r".+", **more):
+    def __init__(self, *args, lang="C.UTF-8", backend=None, prefix=(), seconds=DEADLINE, first=r".+", stdin=subprocess.DEVNULL,
+                 stdout=subprocess.DEVNULL, **more):
         self.lines = []
         self._news = threading.Condition()
         self._over = False
-        self.process = subprocess.Popen([*prefix, MEARI, "serve", *map(str, args)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(lang, backend), **more)
+        self.process = subprocess.Popen([*prefix, MEARI, "serve", *map(str, args)], stdin=stdin, stdout=stdout,
+                                        stderr=subprocess.PIPE, env=environment(lang, backend), **more)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -141,7 +142,10 @@ class Server:
             self.process.kill()
         self.process.wait()
         self._reader.join(DEADLINE)
-        self.process.stderr.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe:
+                with contextlib.suppress(OSError):                         # unsent, and nobody to take it
+                    pipe.close()
 
     def __enter__(self):
         return self

@@ -122,7 +122,7 @@ class Mistakes(support.Case):
             self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
     def test_the_verb_can_be_an_operand(self):
-        self.assertIn("greet needs a text", self.refused("serve", "greet"))
+        self.assertIn("greet needs to be told more: meari serve greet", self.refused("serve", "greet"))
         self.assertEqual(meari("serve", "greet", "serve", "--backend", "none").returncode, 2)   # TEXT is "serve"
 
 

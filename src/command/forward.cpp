@@ -1,0 +1,170 @@
+#include "forward.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <meari/connect.hpp>
+#include <meari/deadline.hpp>
+#include <meari/scope.hpp>
+
+namespace meari::command {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A target that is being restarted is back soon.
+constexpr int most_attempts = 4;
+constexpr milliseconds first_pause{100};  // doubled each time
+constexpr char forwarding[] = "forward to";
+
+bool may_be_back_soon(const Error& error) noexcept {
+  switch (error.code()) {
+    case Errc::connection_refused:
+    case Errc::connection_reset:
+    case Errc::not_found: return true;
+    default: return false;
+  }
+}
+
+// An address is in the set as long as this object exists.
+class Present {
+ public:
+  Present(std::multiset<Address>& set, const Address& address) : set_(set) {
+    if (address.port() != 0) place_ = set.insert(address.unmapped());
+  }
+  Present(const Present&) = delete;
+  Present& operator=(const Present&) = delete;
+  ~Present() {
+    if (place_ != set_.end()) set_.erase(place_);
+  }
+
+ private:
+  std::multiset<Address>& set_;
+  std::multiset<Address>::iterator place_ = set_.end();
+};
+
+class Forwarder {
+ public:
+  explicit Forwarder(Premises& premises) : premises_(premises), target_(premises.settings.target.to_string()) {}
+
+  // A target that is written as an address of ours is refused before anybody is served.
+  Result<> check() const {
+    const Endpoint& target = premises_.settings.target;
+    if (target.form == Endpoint::Form::name && target.host != "localhost")
+      return {};  // may change: looked at each time
+    const Result<std::vector<Address>> addresses = resolve(target);
+    if (addresses && std::ranges::any_of(*addresses, [&](const Address& to) { return is_ours(to); })) return loop();
+    return {};
+  }
+
+  Task<> serve(Stream client, const Session& session) {
+    const Present from(sources_, session.source());
+    if (ours_.contains(session.source().unmapped())) {  // this client is us
+      client.abort();
+      co_await Result<>(loop());
+    }
+    Result<Stream> reached = co_await as_result(reach());
+    if (!reached) {
+      client.abort();
+      co_await Result<>(reached.error().during(forwarding, target_));
+    }
+    Stream target = *std::move(reached);
+    target.set_timeouts(timeouts());
+    const Address local = target.local().value_or(Address());
+    const Present to(ours_, local);
+    if (sources_.contains(local.unmapped())) {  // the same, when the client side was the quicker one
+      target.abort();
+      client.abort();
+      co_await Result<>(loop());
+    }
+    auto both_ways = [&](Scope& scope) -> Task<> {
+      auto answers = [&] { return relay_answers(target, client); };
+      scope.spawn(answers);
+      co_await relay_requests(client, target);
+    };
+    Result<> over = co_await as_result(scoped(both_ways));
+    if (!over && over.error().peer_is_gone()) {
+      target.abort();
+      client.abort();
+    }
+    co_await std::move(over);
+  }
+
+ private:
+  Task<Stream> reach() {
+    Duration pause = first_pause;
+    for (int attempt = 1;; ++attempt) {
+      Result<Stream> reached = co_await as_result(try_once());
+      if (reached || attempt == most_attempts || !may_be_back_soon(reached.error()))
+        co_return co_await std::move(reached);
+      co_await sleep_for(pause);
+      pause *= 2;
+    }
+  }
+
+  Task<Stream> try_once() {
+    std::vector<Address> addresses = co_await look_up(premises_.settings.target);
+    std::erase_if(addresses, [this](const Address& to) { return is_ours(to); });
+    if (addresses.empty()) co_await Result<>(loop());
+    co_return co_await connect(std::move(addresses));
+  }
+
+  Task<> relay_requests(Stream& client, Stream& target) {
+    while (Chunk data = co_await client.read()) {
+      const Result<> written = co_await as_result(target.write(std::move(data)));
+      if (!written) co_await Result<>(of_target(written.error()));
+    }
+    const Result<> finished = co_await as_result(target.finish());
+    if (!finished) co_await Result<>(of_target(finished.error()));
+  }
+
+  Task<> relay_answers(Stream& target, Stream& client) {
+    for (;;) {
+      Result<Chunk> data = co_await as_result(target.read());
+      if (!data) co_await Result<>(of_target(data.error()));
+      if (data->empty()) break;
+      co_await client.write(*std::move(data));
+    }
+    co_await client.finish();
+  }
+
+  // An idle target is as idle as a client: with one direction ended, only this one is left to be looked at.
+  [[nodiscard]] Timeouts timeouts() const {
+    Timeouts timeouts = ServerOptions().timeouts;
+    if (premises_.settings.idle) timeouts.idle = *premises_.settings.idle;
+    return timeouts;
+  }
+  [[nodiscard]] Error of_target(const Error& error) const {
+    if (error == Errc::canceled) return error;
+    return Error(error.code(), forwarding, target_, error.system_code());
+  }
+  [[nodiscard]] Error loop() const {
+    return Error(Errc::self_connect, forwarding, target_).because("that is this server itself");
+  }
+  [[nodiscard]] bool is_ours(const Address& to) const {
+    return std::ranges::any_of(premises_.addresses, [&](const Address& here) {
+      return here == to || (here.is_any() && here.port() == to.port() && (to.is_loopback() || to.is_any()));
+    });
+  }
+
+  Premises& premises_;
+  std::string target_;
+  std::multiset<Address> sources_;  // of the sessions that are open
+  std::multiset<Address> ours_;     // where we connect from
+};
+
+}  // namespace
+
+Handling handling_of_forwarding(Premises& premises) {
+  auto forwarder = std::make_shared<Forwarder>(premises);
+  return {
+      .handle = [forwarder](Stream client, Session& session) { return forwarder->serve(std::move(client), session); },
+      .ready = [forwarder] { return forwarder->check(); }};
+}
+
+}  // namespace meari::command
