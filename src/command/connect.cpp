@@ -20,9 +20,12 @@ Task<Status> until_signal(Task<Status> work) {
   co_return status.value_or(Status::interrupted);
 }
 
-Task<Status> once(Loop& loop, const ConnectSettings& settings, const Talk& talk) {
+Task<Status> once(Loop& loop, const ConnectSettings& settings, Talk& talk) {
   Conversation conversation(loop, settings, talk);
-  co_return co_await conversation.converse();
+  talk.set_writer([&conversation](std::string line) { conversation.tell(std::move(line)); });
+  Result<Status> status = co_await as_result(conversation.converse());
+  talk.set_writer({});
+  co_return std::move(status);
 }
 
 Task<Status> repeatedly(Loop& loop, const ConnectSettings& settings, const Talk& talk) {

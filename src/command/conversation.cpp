@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include <meari/deadline.hpp>
@@ -9,6 +10,7 @@
 #include "dial.hpp"
 #include "library_text.hpp"
 #include "messages.hpp"
+#include "src/os/terminal.hpp"
 
 namespace meari::command {
 namespace {
@@ -41,6 +43,7 @@ Conversation::Conversation(Loop& loop, const ConnectSettings& settings, const Ta
   const bool terminal = output_.medium() == Medium::terminal;
   interactive_ = terminal && input_.medium() == Medium::terminal && !settings.message && !settings.check;
   escaped_ = terminal && !settings.raw;
+  if (interactive_) editor_ = LineEditor::make(prompt);
   dumped_here_ = terminal && settings.hexdump;
   constexpr Descriptor standard_error = 2;
   if (settings.hexdump && !terminal) errors_ = Sink::of(loop, standard_error);
@@ -91,6 +94,12 @@ Status Conversation::report_check() const {
   if (settings_.repeat != 0) return Status::ok;
   talk_.say(messages::checked, fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(*connecting_).count()));
   return Status::ok;
+}
+
+void Conversation::tell(std::string line) {
+  if (editor_ != nullptr && at_prompt_ && os::is_terminal(os::Standard::error))
+    line = editor_->hide() + std::move(line) + editor_->show();
+  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
 }
 
 // ---- the two directions
@@ -180,9 +189,9 @@ Task<> Conversation::send_pipe() {
 // A line as the terminal gives it, with its line end; without one after Ctrl-D in the middle of a line.
 Task<> Conversation::send_lines() {
   for (;;) {
-    at_prompt_ = true;
-    co_await print(std::string(prompt));
-    Chunk line = co_await input_.read();
+    Chunk line;
+    if (editor_ == nullptr) line = co_await plain_line();
+    else line = co_await edited_line();
     at_prompt_ = false;
     if (line.empty()) break;
     const std::uint64_t before = server_.facts().bytes_sent;
@@ -194,6 +203,30 @@ Task<> Conversation::send_lines() {
     static_cast<void>(co_await as_result(with_timeout(reply_pause, replied_.receive())));
   }
   co_await print("\n");
+}
+
+Task<Chunk> Conversation::plain_line() {
+  at_prompt_ = true;
+  co_await print(std::string(prompt));
+  co_return co_await input_.read();
+}
+
+Task<Chunk> Conversation::edited_line() {
+  at_prompt_ = true;
+  co_await print(editor_->show());
+  for (;;) {
+    const std::optional<EditedLine> line = editor_->next();
+    co_await print(editor_->output());
+    if (line && line->end) co_return Chunk();
+    if (line) {
+      const std::string text = line->text + '\n';
+      Result<Chunk> copy = Chunk::copy_of(std::as_bytes(std::span(text.data(), text.size())));
+      co_return co_await std::move(copy);
+    }
+    const Chunk typed = co_await input_.read();
+    if (typed.empty()) co_return Chunk();
+    editor_->feed(typed.text());
+  }
 }
 
 // The peer's FIN ends a conversation with a person, and one without input.
@@ -250,7 +283,8 @@ Task<> Conversation::receive_pipe() {
 
 Task<> Conversation::receive_lines() {
   while (Chunk data = co_await server_.read()) {
-    std::string text = at_prompt_ ? "\n" : "";
+    std::string text;
+    if (at_prompt_) text = editor_ == nullptr ? "\n" : editor_->hide();
     if (dumped_here_) {
       text += dumped(HexDump::Way::in, data);
     } else {
@@ -259,7 +293,7 @@ Task<> Conversation::receive_lines() {
       text += "  " + talk_.text(messages::piece_received, data.size()) + '\n';
     }
     if (!take_in(data)) co_return;
-    if (at_prompt_) text += prompt;
+    if (at_prompt_) text += editor_ == nullptr ? std::string(prompt) : editor_->show();
     co_await print(std::move(text));
     static_cast<void>(replied_.try_send(true));
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +20,7 @@
 #include "echo_check.hpp"
 #include "escaper.hpp"
 #include "hexdump.hpp"
+#include "line_editor.hpp"
 #include "options.hpp"
 #include "status.hpp"
 #include "talk.hpp"
@@ -37,6 +39,8 @@ class Conversation {
   [[nodiscard]] std::optional<Duration> connecting() const noexcept { return connecting_; }
   [[nodiscard]] std::optional<Duration> replying() const noexcept;
   [[nodiscard]] const std::string& peer_address() const noexcept { return to_; }
+  // A line of ours for standard error, as --explain has them at any time: around the line that is being typed.
+  void tell(std::string line);
 
  private:
   // Why the two directions are over.
@@ -58,6 +62,9 @@ class Conversation {
   Task<> send_message();
   Task<> send_pipe();
   Task<> send_lines();
+  // The next line as it is to be sent; nothing at the end of input.
+  Task<Chunk> plain_line();
+  Task<Chunk> edited_line();
   Task<> at_end_of_input(Scope& scope);
   Task<> deliver(Chunk data);
   Task<> deliver_as_it_is(Chunk data);
@@ -100,6 +107,7 @@ class Conversation {
   std::uint64_t received_ = 0;
   bool input_ended_ = false;  // all of the input has been sent
   bool at_prompt_ = false;
+  std::unique_ptr<LineEditor> editor_;  // nothing: the terminal edits its lines itself
   Error send_failure_;
   Error input_failure_;
   End end_ = End::open;

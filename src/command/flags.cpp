@@ -206,10 +206,11 @@ constexpr VerbInfo verb_table[] = {
       "수, 걸린 시간, 어떻게 끝났는지가 나옵니다. 모두 표준 오류로 나갑니다. 주소를 적지 않으면 이 컴퓨터 안(루프백)의 포트 9000입니다."},
      serve_examples},
     {Verb::connect, "connect", "ADDRESS", {"be a client", "클라이언트가 됩니다"},
-     {"On a terminal: sends each line that you type, prints what comes back and the bytes of both. Otherwise "
+     {"On a terminal: sends each line that you type, prints what comes back and the bytes of both. Lines are edited with "
+      "the keys of a shell, and the arrows bring earlier ones back; a line that begins with a space is not kept. Otherwise "
       "standard input goes to the peer and what the peer sends goes to standard output, unchanged and independently. "
       "What is cut short ends with status 3 and an account of the bytes.",
-      "터미널에서는 입력한 줄을 하나씩 보내고, 돌아온 것과 바이트 수를 출력합니다. 터미널이 아니면 표준 입력은 상대에게, 상대가 보낸 것은 표준 출력으로, 서로 기다리지 않고 그대로 흐릅니다. 도중에 "
+      "터미널에서는 입력한 줄을 하나씩 보내고, 돌아온 것과 바이트 수를 출력합니다. 셸처럼 줄을 고칠 수 있고 화살표로 지난 줄을 불러올 수 있으며, 빈칸으로 시작한 줄은 기록하지 않습니다. 터미널이 아니면 표준 입력은 상대에게, 상대가 보낸 것은 표준 출력으로, 서로 기다리지 않고 그대로 흐릅니다. 도중에 "
       "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다."},
      connect_examples},
     {Verb::help, "help", "[VERB]", {"explain a verb", "명령을 설명합니다"},

@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 def environment(lang="C.UTF-8", backend=None, **more):
     env = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "LC_MESSAGES", "LANG", "MEARI_BACKEND")}
     env["LC_ALL"] = lang
+    env["TERM"] = "dumb"                                                   # no line editing, whatever terminal the tests are started from
     if backend:
         env["MEARI_BACKEND"] = backend
     env.update(more)

@@ -1,10 +1,12 @@
 """`meari connect` and `meari serve` on a terminal: the conversation line by line, and nothing but printable text, whatever a
 peer sends."""
 
+import fcntl
 import os
 import re
 import select
 import signal
+import struct
 import subprocess
 import termios
 import time
@@ -35,8 +37,10 @@ def answering(data, wait=True):
 class Terminal:
     """A program with a pseudo-terminal as its standard input and output, without the terminal's own echo."""
 
-    def __init__(self, *words, lang="C.UTF-8", raw=False, stderr_too=True, stdin=True, **more):
+    def __init__(self, *words, lang="C.UTF-8", raw=False, stderr_too=True, stdin=True, columns=0, **more):
         self.ours, theirs = os.openpty()
+        if columns:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         settings = termios.tcgetattr(theirs)
         settings[3] &= ~termios.ECHO
         termios.tcsetattr(theirs, termios.TCSANOW, settings)
