@@ -1,4 +1,5 @@
-# tests/unit  tests/contract  tests/sim  tests/regression     all *.cpp of a folder are one GoogleTest program, meari_<folder>
+# tests/unit  tests/contract  tests/conformance  tests/sim  tests/regression
+#                                                              all *.cpp of a folder are one GoogleTest program, meari_<folder>
 # tests/torture                                                the same, with hooks in every system call (MEARI_TORTURE)
 # tests/command  tests/examples                                every test_*.py is one test (unittest; MEARI and EXAMPLES say where)
 # tests/fuzz                                                   every *.cpp is one fuzzer, run for a moment (MEARI_FUZZ)
@@ -59,7 +60,7 @@ function(meari_test_program folder)
     PROPERTIES LABELS ${folder} TIMEOUT ${test_seconds})
 endfunction()
 
-foreach(folder IN ITEMS unit contract sim regression)
+foreach(folder IN ITEMS unit contract conformance sim regression)
   meari_test_program(${folder})
 endforeach()
 

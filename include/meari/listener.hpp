@@ -102,7 +102,7 @@ class MEARI_EXPORT Listener {
   // A listening socket that somebody else opened.
   static Result<Listener> adopt(Loop& loop, Descriptor descriptor);
 
-  // The next connection, as a stream of this loop. A connection that was reset in the queue is skipped. Fails with
+  // The next connection, as a stream of this loop. One that was reset in the queue fails at its first read. Fails with
   // too_many_descriptors, out_of_memory: the client stays in the queue, so wait a little before the next try.
   [[nodiscard]] Task<Stream> accept() { return accept(*loop_, slot_); }
   // The next connection, for any loop whose backend is of the same make.

@@ -160,7 +160,7 @@ struct Finish : Send {
 
 // The next connection of a listening slot. The descriptor is ours to adopt, on this backend or on a sibling of the
 // same make; a success wins over a cancel, so that no connection is lost. Several may wait; first come, first served.
-// A connection that was reset before we took it is skipped.
+// A connection that was reset before we took it may be given all the same (Linux does): its first receive tells.
 struct Accept : Operation {
   Accept() noexcept : Operation(Kind::accept) {}
   Descriptor accepted = no_descriptor;

@@ -97,7 +97,8 @@ class Epoll final : public Kernel<Epoll> {
       return true;
     }
     if (count == 0) {
-      slot.ended = true;
+      end_came(slot);
+      receive.error = slot.failure;
       return true;
     }
     const int code = sys::last_error();

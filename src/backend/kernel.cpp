@@ -130,6 +130,8 @@ bool try_send_to(Descriptor descriptor, SendTo& send) {
 }
 
 namespace {
+constexpr std::size_t longest_datagram = 65'535;
+
 Result<Chunk> copied(Pool& pool, std::span<const std::byte> bytes) {
   if (bytes.empty()) return Chunk();
   const std::span<std::byte> room = pool.room(bytes.size());
@@ -143,7 +145,7 @@ bool DatagramReceiver::try_receive_from(Descriptor descriptor, Pool& pool, Recei
   if (scratch_ == nullptr) scratch_.reset(new (std::nothrow) Scratch);
   if (scratch_ == nullptr) return receive.error = Errc::out_of_memory, true;
   os::NativeAddress from;
-  iovec vector{scratch_->data(), scratch_->size()};
+  iovec vector{scratch_->data(), longest_datagram};
   msghdr message{};
   message.msg_name = from.data();
   message.msg_namelen = sizeof from.storage;

@@ -95,6 +95,16 @@ SlotPolicy* SlotBackend::policy(SlotId id) noexcept {
 
 // ---- receiving
 
+// A reset is told once, and a send may have been told: then this is no orderly end.
+void SlotBackend::end_came(Slot& slot) noexcept {
+  const Errc told = slot.send_failure;
+  if (Error(told).peer_is_gone() && told != Errc::broken_pipe) {
+    failure_came(slot, told);
+  } else {
+    slot.ended = true;
+  }
+}
+
 void SlotBackend::failure_came(Slot& slot, Error error) noexcept {
   if (!slot.failure) slot.failure = std::move(error);
 }

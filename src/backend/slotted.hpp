@@ -70,7 +70,7 @@ class SlotBackend : public Backend {
     slot.sent_ms = ms();
     slot.sent.add(bytes);
   }
-  void end_came(Slot& slot) noexcept { slot.ended = true; }
+  void end_came(Slot& slot) noexcept;
   void failure_came(Slot& slot, Error error) noexcept;
   // Answers the receive that waits, if the slot has something for it.
   void settle_receive(Slot& slot) noexcept;

@@ -71,12 +71,7 @@ void Uring::received(Slot& slot, const Completion& completion, Chunk chunk) {
     slot.bulk = completion.result >= least_bulk;
     bytes_came(slot, std::move(chunk));
   } else if (completion.result == 0) {
-    // A reset is told once, and a send that waited may have been told: then this is no orderly end.
-    if (Error(slot.send_failure).peer_is_gone() && slot.send_failure != Errc::broken_pipe) {
-      failure_came(slot, slot.send_failure);
-    } else {
-      end_came(slot);
-    }
+    end_came(slot);
   } else {
     switch (-completion.result) {
       case ENOBUFS:

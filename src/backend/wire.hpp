@@ -30,7 +30,8 @@
 // Tasks or lingering connections, which it sees off.
 //
 // ---- What is modelled, and what is not
-// As Linux does it, as measured on 6.18: see the comments at each rule in wire_stream.cpp and wire_ports.cpp. Modelled are
+// As Linux does it, as measured on 6.18: see the comments at each rule in wire_stream.cpp and wire_ports.cpp; what can be
+// observed from a program is compared with the kernel in tests/conformance. Modelled are
 // the order of bytes, send buffers and receive windows, SYN retransmission, loss as delay (a lost segment holds all that
 // follow it in its direction until it is sent again). Not modelled: congestion control, delayed acknowledgement, options,
 // urgent data, simultaneous open, TIME_WAIT (a closed port is free at once), IP fragments, ICMP to datagram sockets;
@@ -67,7 +68,7 @@ struct HostSetup {
   std::uint32_t backlog = 4096;                     // the longest that a listener may ask for (somaxconn)
   std::size_t send_buffer = std::size_t{64} << 10;  // bytes of one stream that wait to be acknowledged
   std::size_t window = std::size_t{128} << 10;      // bytes of one stream that wait to be received
-  std::size_t datagram_queue = 212'992;             // bytes of one socket, 832 more for each datagram; then it drops
+  std::size_t datagram_queue = 212'992;             // of one socket, with what the kernel adds to each; then it drops
   Duration user_timeout{};  // what comes through nowhere for so long gives up (TCP_USER_TIMEOUT); 0: Linux's own tries
   std::uint16_t first_ephemeral = 32768;
   std::uint16_t last_ephemeral = 60999;
@@ -146,6 +147,7 @@ class Wire {
   struct Letter {
     Bytes bytes;
     Address from;
+    std::size_t cost = 0;  // of the receiver's queue
   };
   Result<Letter> receive_from(Descriptor socket);
 
@@ -256,10 +258,11 @@ class Wire {
   Result<Route> route(const WireSocket& socket, const Address& target) const;
   [[nodiscard]] bool has_address(HostId host, const Address& address) const;
   [[nodiscard]] Address own_address(HostId host, Family family) const;
+  [[nodiscard]] bool is_connected_already(const WireSocket& socket) const;
   Error begin_connect(WireSocket& socket, const Address& target);
   Error begin_connect_path(WireSocket& socket, const Address& target);
   WireSocket* bound_at(HostId host, Role role, const Address& address, const Address& from);
-  WireSocket* bound_path(HostId host, std::string_view path) const;
+  WireSocket* bound_path(HostId host, Role role, std::string_view path) const;
   Result<> send_to_path(WireSocket& socket, std::span<const std::byte> bytes, const Address& target);
   void deliver_post(Post post);
 

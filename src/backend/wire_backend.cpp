@@ -11,6 +11,7 @@ inline namespace v1 {
 namespace {
 constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a receive is offered at the least
 constexpr std::size_t pieces_a_call = 64;
+constexpr std::size_t longest_datagram = 65'535;
 }  // namespace
 
 std::unique_ptr<Backend> make_wire_backend(Wire& wire, HostId host, std::size_t pool_bytes) {
@@ -130,6 +131,7 @@ bool WireBackend::try_receive(Slot& slot, Receive& receive) {
     receive.error = slot.failure;
   } else if (*count == 0) {
     end_came(slot);
+    receive.error = slot.failure;
   } else {
     count_received(slot, *count);
     receive.chunk = pool_.commit(*count);
@@ -244,7 +246,8 @@ bool WireBackend::try_receive_from(Slot& slot, ReceiveFrom& receive) {
     return true;
   }
   receive.from = letter->from;
-  receive.truncated = false;
+  receive.truncated = letter->bytes.size() > longest_datagram;
+  if (receive.truncated) letter->bytes = letter->bytes.substr(0, longest_datagram);
   count_received(slot, letter->bytes.size());
   if (letter->bytes.empty()) return true;
   if (const std::span<std::byte> room = pool_.room(letter->bytes.size()); !room.empty()) {

@@ -26,33 +26,30 @@ Error Wire::connect_result(Descriptor descriptor) {
   return socket->is_connected() ? Error() : Error(Errc::not_connected, "connect to", socket->peer);
 }
 
-// A connection that was reset while it waited is skipped; until then it takes up room in the queue, as in the kernel.
+// A connection that was reset while it waited is given all the same, as Linux does it: its first receive tells.
+// One that the weather makes fail with connection_aborted is skipped, as src/os does it.
 Result<Wire::Taken> Wire::accept(Descriptor descriptor) {
   WireSocket* listener = find(descriptor);
   if (listener == nullptr) return Errc::closed;
   if (listener->phase != TcpPhase::listen) return Errc::invalid_argument;
   while (!listener->queue.empty()) {
-    WireSocket& socket = *find(listener->queue.front());
-    if (socket.error != Errc::none) {
-      listener->queue.pop_front();
-      socket.listener = no_descriptor;
-      record(WireEvent::What::dropped, socket, Segment::Kind::rst, socket.unread_bytes);
-      bury(socket);
-      continue;
-    }
     std::size_t most = Passage::whole;
     const Errc refused = judge(WireCall::What::accept, *listener, most);
-    if (refused == Errc::connection_aborted) {
-      end(socket, Errc::connection_aborted);
-      post(socket, Segment::Kind::rst);
-      continue;
-    }
-    if (refused != Errc::none) return refused;
+    if (refused != Errc::none && refused != Errc::connection_aborted) return refused;
     if (!has_descriptor(listener->host)) return Errc::too_many_descriptors;
+    WireSocket& socket = *find(listener->queue.front());
     listener->queue.pop_front();
     socket.listener = no_descriptor;
-    give_descriptor(socket);
-    return Taken{socket.id, socket.peer};
+    if (refused == Errc::none) {
+      give_descriptor(socket);
+      return Taken{socket.id, socket.peer};
+    }
+    record(WireEvent::What::dropped, socket, Segment::Kind::rst, socket.unread_bytes);
+    if (socket.is_connected()) {
+      end(socket, Errc::connection_aborted);
+      post(socket, Segment::Kind::rst);
+    }
+    bury(socket);
   }
   return Errc::would_block;
 }

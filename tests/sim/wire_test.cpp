@@ -139,13 +139,13 @@ TEST(Wire, closing_with_unread_bytes_resets_and_what_had_arrived_can_still_be_re
   EXPECT_EQ(net.send(net.client, near, "more"), Errc::broken_pipe);  // the error was told already
 }
 
-TEST(Wire, an_abort_resets_and_the_first_to_ask_is_told) {
+TEST(Wire, an_abort_resets_and_the_reader_is_told_although_a_send_was_told_before) {
   TwoHosts net;
   const auto [near, far] = net.connected();
   net.server.close(far, true);
   net.rest();
   EXPECT_EQ(net.send(net.client, near, "x"), Errc::connection_reset);
-  EXPECT_EQ(net.receive(net.client, near), "(end)");
+  EXPECT_EQ(net.receive(net.client, near), "connection reset by the peer");
   EXPECT_EQ(net.wire.sockets(), 2U);  // the listener and the near end
 }
 
@@ -218,7 +218,7 @@ TEST(Wire, a_full_backlog_lets_one_more_connect_and_the_next_come_again) {
   EXPECT_EQ(net.wire.now(), Time(131s) + 3ms + 11 * 50us);  // what Linux needs with tcp_syn_retries = 6
 }
 
-TEST(Wire, a_connection_that_was_reset_before_accept_is_skipped) {
+TEST(Wire, a_connection_that_was_reset_before_accept_is_given_and_says_so) {
   TwoHosts net;
   const SlotId gone = net.socket(net.client);
   ASSERT_FALSE(net.connect(net.client, gone, net.address));
@@ -227,6 +227,8 @@ TEST(Wire, a_connection_that_was_reset_before_accept_is_skipped) {
   net.rest();
   const SlotId stays = net.socket(net.client);
   ASSERT_FALSE(net.connect(net.client, stays, net.address));
+  const SlotId reset = net.accept(net.server, net.listener);
+  EXPECT_EQ(net.receive(net.server, reset), "connection reset by the peer");
   const SlotId far = net.accept(net.server, net.listener);
   EXPECT_EQ(net.server.peer(far)->port(), net.where(net.client, stays).port());
 }
