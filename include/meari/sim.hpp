@@ -236,7 +236,7 @@ class MEARI_EXPORT SimNetwork {
 };
 
 struct SimSweep {
-  std::uint64_t seeds = 100;  // 1 to so many; MEARI_SIM_SEEDS=N runs N, MEARI_SIM_SEED=N that one only
+  std::uint64_t seeds = 100;  // 1 to so many; MEARI_SIM_SEEDS=N runs N, A-B those, MEARI_SIM_SEED=N one only
   std::uint64_t first = 1;
   SimOptions options;            // seed and record are set for each run
   bool swarm = true;             // each seed draws its faults; false: those of the options

@@ -95,13 +95,15 @@ SlotPolicy* SlotBackend::policy(SlotId id) noexcept {
 
 // ---- receiving
 
-// A reset is told once, and a send may have been told: then this is no orderly end.
 void SlotBackend::end_came(Slot& slot) noexcept {
-  const Errc told = slot.send_failure;
-  if (Error(told).peer_is_gone() && told != Errc::broken_pipe) {
-    failure_came(slot, told);
-  } else {
-    slot.ended = true;
+  switch (slot.send_failure) {
+    case Errc::connection_reset:
+    case Errc::connection_aborted:
+    case Errc::timed_out:
+    case Errc::host_unreachable:
+    case Errc::network_unreachable:
+    case Errc::network_down: return failure_came(slot, slot.send_failure);
+    default: slot.ended = true;
   }
 }
 

@@ -70,6 +70,8 @@ class SlotBackend : public Backend {
     slot.sent_ms = ms();
     slot.sent.add(bytes);
   }
+  // The peer has finished sending. But a failure of both directions is told once, and where a send was told, what a receive
+  // sees next looks like the end of a stream that had none: then it is the failure.
   void end_came(Slot& slot) noexcept;
   void failure_came(Slot& slot, Error error) noexcept;
   // Answers the receive that waits, if the slot has something for it.

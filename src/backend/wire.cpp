@@ -367,9 +367,13 @@ Time Wire::next_try(const WireSocket& socket, const Flight& flight) const {
 bool Wire::depart_again(WireSocket& socket) {
   Flight& flight = socket.flight.front();
   record(WireEvent::What::lost, socket, flight.kind, flight.bytes.size());
-  // After a reset nothing goes again but the RST itself. (An ACK may be the one for the last FIN.)
-  if (socket.was_reset && flight.kind != Segment::Kind::ack && flight.kind != Segment::Kind::rst) {
-    socket.flight.pop_front();
+  // After a reset nothing goes again but the RST itself. (An ACK may be the one for the last FIN.) What follows the gap is of
+  // no use to the peer, which waits for what is missing and gets the RST.
+  const auto is_missed = [](const Flight& one) {
+    return one.kind != Segment::Kind::ack && one.kind != Segment::Kind::rst;
+  };
+  if (socket.was_reset && is_missed(flight)) {
+    std::erase_if(socket.flight, is_missed);
     return true;
   }
   const Duration patience = hosts_[socket.host].setup.user_timeout;

@@ -349,9 +349,15 @@ void WireBackend::wake() noexcept {
   woken_.notify_one();
 }
 
-// Nobody else is in this time: it passes as soon as there is nothing else to do.
+// Nobody else is in this time: it passes as soon as there is nothing else to do. Who still waits for a socket then was not
+// cancelled, and gets its failure.
 void WireBackend::pass_own_time(Time until) {
-  if (!woken_.exchange(false, std::memory_order_acq_rel) && ready_.empty()) {
+  const bool woken = woken_.exchange(false, std::memory_order_acq_rel);
+  if (!woken && ready_.empty()) {
+    for (std::uint32_t place = 0; place < slots_.size(); ++place)
+      if (slots_.at(place).in_use) stirred(SlotTable::id(slots_.at(place)));
+  }
+  if (!woken && ready_.empty()) {
     if (until != never) own_time_ = std::max(own_time_, until);
     std::this_thread::yield();  // to helper threads, which have work in real time
   }
@@ -359,12 +365,9 @@ void WireBackend::pass_own_time(Time until) {
   feed_starved();
 }
 
-// Every operation that waits gets its failure.
-void WireBackend::sever() {
+void WireBackend::sever() noexcept {
   own_time_ = now();
   severed_ = true;
-  for (std::uint32_t place = 0; place < slots_.size(); ++place)
-    if (slots_.at(place).in_use) stirred(SlotTable::id(slots_.at(place)));
 }
 
 void WireBackend::jump(Duration ahead) noexcept {

@@ -33,7 +33,7 @@ class WireBackend final : public Slotted<WireBackend> {
   [[nodiscard]] Time alarm() const noexcept { return alarm_; }  // when the loop wants to be turned, in the wire's time
   void time_has_come() noexcept;                                // the wire's clock has moved
   void jump(Duration ahead) noexcept;
-  void sever();  // its host has crashed
+  void sever() noexcept;  // its host has crashed
   [[nodiscard]] HostId host() const noexcept { return host_; }
   [[nodiscard]] bool awake() const noexcept;
 

@@ -18,6 +18,9 @@ bool prints_everything() {
   return wish != nullptr && std::string_view(wish) == "1";
 }
 
+// Called in a turn of its loop, so that it may ask for Loop::current() also where it is not a coroutine itself.
+Task<> begin(std::function<Task<>()> program) { co_await program(); }
+
 }  // namespace
 
 SimNetwork::Inside::Inside(SimOptions given)
@@ -100,7 +103,7 @@ void SimNetwork::Inside::boot(SimHost::Inside& host) {
     if (!ending) trace->add(wire.now(), text);
   };
   host.loop = std::make_unique<Loop>(std::move(backend), std::move(loop_options));
-  if (host.program) host.loop->spawn(host.program);
+  if (host.program) host.loop->spawn(begin, host.program);
 }
 
 void SimNetwork::Inside::crash(SimHost::Inside& host) {
@@ -199,7 +202,7 @@ Loop& SimHost::loop() const noexcept {
 
 void SimHost::start(std::function<Task<>()> program) {
   inside_->program = std::move(program);
-  if (inside_->loop) inside_->loop->spawn(inside_->program);
+  if (inside_->loop) inside_->loop->spawn(begin, inside_->program);
 }
 void SimHost::crash() {
   inside_->net.later([this] { inside_->net.crash(*inside_); });

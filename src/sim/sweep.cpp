@@ -14,15 +14,19 @@ inline namespace v1 {
 
 namespace {
 
-// The number in an environment variable; nothing where it is not set. What is not a number stops the program: a typo would
-// let tests pass that have not run.
-bool wanted(const char* name, std::uint64_t& value) {
+// The numbers in an environment variable: one, or two with a hyphen between. Returns how many; 0 where it is not set. What is
+// neither stops the program: a typo would let tests pass that have not run.
+int numbers_in(const char* name, std::uint64_t& one, std::uint64_t& two) {
   const char* text = std::getenv(name);
-  if (text == nullptr || *text == '\0') return false;
-  const std::string_view digits(text);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size()) raise(Error(Errc::invalid_argument, name, digits));
-  return true;
+  if (text == nullptr || *text == '\0') return 0;
+  const char* const end = text + std::string_view(text).size();
+  const auto first = std::from_chars(text, end, one);
+  if (first.ec == std::errc() && first.ptr == end) return 1;
+  if (first.ec == std::errc() && *first.ptr == '-') {
+    const auto second = std::from_chars(first.ptr + 1, end, two);
+    if (second.ec == std::errc() && second.ptr == end) return 2;
+  }
+  raise(Error(Errc::invalid_argument, name, text));
 }
 
 std::string command(const SimSweep& sweep, std::uint64_t seed) {
@@ -52,12 +56,14 @@ SimRecord run_once(const SimSweep& sweep, std::uint64_t seed, const std::functio
 SimReport simulate(const SimSweep& sweep, const std::function<void(const SimOptions&)>& scenario) {
   SimReport report;
   const auto begin = std::chrono::steady_clock::now();
-  std::uint64_t first = sweep.first, last = 0, count = sweep.seeds;
-  wanted("MEARI_SIM_SEEDS", count);
-  last = first + count;
-  const bool only_one = wanted("MEARI_SIM_SEED", first);
-  if (only_one) last = first + 1;
-  for (std::uint64_t seed = first; seed < last; ++seed) {
+  std::uint64_t first = sweep.first, last = sweep.first + sweep.seeds - 1, one = 0, two = 0;
+  switch (numbers_in("MEARI_SIM_SEEDS", one, two)) {
+    case 1: last = first + one - 1; break;
+    case 2: first = one, last = two; break;
+    default: break;
+  }
+  if (numbers_in("MEARI_SIM_SEED", one, two) == 1) first = last = one;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
     SimRecord record = run_once(sweep, seed, scenario);
     ++report.seeds;
     report.events += record.events;

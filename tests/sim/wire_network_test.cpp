@@ -287,6 +287,20 @@ TEST(WireWeather, a_lost_segment_delays_all_that_follow_it) {
   EXPECT_EQ(net.client.info(near)->retransmits, 1);
 }
 
+// Whoever aborts sends nothing again; so what was behind the gap must not close it.
+TEST(WireWeather, what_follows_a_lost_segment_does_not_arrive_without_it_when_the_sender_aborts) {
+  TwoHosts net;
+  const auto [near, far] = net.connected();
+  int segments = 0;
+  net.wire.set_weather({.passage = [&](const Segment& segment) {
+    return Passage{.lost = segment.kind == Segment::Kind::data && ++segments == 1};
+  }});
+  ASSERT_FALSE(net.send(net.client, near, "first "));
+  ASSERT_FALSE(net.send(net.client, near, "second"));
+  net.client.close(near, true);
+  EXPECT_EQ(net.receive(net.server, far), describe(Errc::connection_reset));
+}
+
 TEST(WireWeather, a_way_that_is_cut_ends_in_timed_out_at_both_ends) {
   for (const Duration patience : {90s, 0s}) {
     TwoHosts net({}, {.user_timeout = patience});
