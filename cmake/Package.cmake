@@ -8,6 +8,16 @@ install(TARGETS meari EXPORT meariTargets
 install(DIRECTORY include/meari DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
 if(TARGET meari_command)
   install(TARGETS meari_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  if(NOT WIN32)
+    # Made from the table of flags by tools/generate.sh.
+    file(GLOB pages docs/man/*.1)
+    file(GLOB pages_ko docs/man/ko/*.1)
+    install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES ${pages_ko} DESTINATION ${CMAKE_INSTALL_MANDIR}/ko/man1)
+    install(FILES docs/completions/meari.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME meari)
+    install(FILES docs/completions/_meari DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+    install(FILES docs/completions/meari.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+  endif()
 endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/meari)

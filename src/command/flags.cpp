@@ -243,6 +243,16 @@ constexpr AddressInfo address_table[] = {
     {"fd:3", in_serve | in_connect, {"a socket that the parent process opened", "부모 프로세스가 열어 둔 소켓"}},
 };
 
+constexpr VariableInfo variable_table[] = {
+    {"LC_ALL, LC_MESSAGES, LANG", everywhere,
+     {"the language of all messages, unless --lang is given", "--lang가 없을 때 메시지의 언어"}},
+    {"MEARI_BACKEND", in_serve | in_connect, {"as --backend", "--backend와 같습니다"}},
+    {"TERM", in_connect, {"dumb: the terminal edits its lines itself", "dumb이면 줄 편집을 터미널에 맡깁니다"}},
+    {"XDG_STATE_HOME", in_connect,
+     {"the lines that you typed are kept in meari/history there (default: ~/.local/state)",
+      "입력한 줄을 이 아래의 meari/history에 기록합니다 (기본 ~/.local/state)"}},
+};
+
 // clang-format on
 
 consteval bool in_order() {
@@ -266,6 +276,7 @@ std::span<const HandlerInfo> handlers() noexcept { return handler_table; }
 std::span<const VerbInfo> verbs() noexcept { return verb_table; }
 std::span<const StatusInfo> statuses() noexcept { return status_table; }
 std::span<const AddressInfo> addresses() noexcept { return address_table; }
+std::span<const VariableInfo> variables() noexcept { return variable_table; }
 const FlagInfo& info(Flag flag) noexcept { return flag_table[static_cast<std::size_t>(flag)]; }
 const HandlerInfo& info(Handler handler) noexcept { return handler_table[static_cast<std::size_t>(handler)]; }
 const VerbInfo& info(Verb verb) noexcept { return verb_table[static_cast<std::size_t>(verb)]; }

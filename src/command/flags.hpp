@@ -1,5 +1,5 @@
-// The one table of what can be typed: verbs, handlers, flags. Parsing, --help, `help VERB`, and later the man pages and the
-// completions are made from it. A flag that is added here is parsed, explained in every language and checked for conflicts;
+// The one table of what can be typed: verbs, handlers, flags. Parsing, --help, `help VERB`, the man pages and the completions
+// are made from it. A flag that is added here is parsed, explained in every language and checked for conflicts;
 // what it means is read from Typed in options.cpp.
 #pragma once
 
@@ -97,6 +97,10 @@ struct VerbInfo {
 [[nodiscard]] const FlagInfo& info(Flag flag) noexcept;
 [[nodiscard]] const HandlerInfo& info(Handler handler) noexcept;
 [[nodiscard]] const VerbInfo& info(Verb verb) noexcept;
+// Whether the verb takes it; without a verb: whether all of them do.
+[[nodiscard]] constexpr bool belongs_to(const FlagInfo& flag, std::optional<Verb> verb) noexcept {
+  return verb ? (flag.verbs & 1U << static_cast<unsigned>(*verb)) != 0 : flag.verbs == everywhere;
+}
 [[nodiscard]] const HandlerInfo* find_handler(std::string_view name) noexcept;
 [[nodiscard]] const VerbInfo* find_verb(std::string_view name) noexcept;
 
@@ -111,5 +115,12 @@ struct AddressInfo {
   Text help;
 };
 [[nodiscard]] std::span<const AddressInfo> addresses() noexcept;
+// Of the environment.
+struct VariableInfo {
+  std::string_view name;
+  unsigned verbs;
+  Text help;
+};
+[[nodiscard]] std::span<const VariableInfo> variables() noexcept;
 
 }  // namespace meari::command

@@ -14,10 +14,14 @@ constexpr Text handlers_title{"handlers", "처리기"};
 constexpr Text flags_title{"flags", "옵션"};
 constexpr Text addresses_title{"addresses", "주소"};
 constexpr Text statuses_title{"exit status", "종료 상태"};
+constexpr Text variables_title{"environment", "환경 변수"};
 constexpr Text examples_title{"examples", "예"};
 constexpr Text more{"More: meari VERB --help (short), meari help VERB (all of it)",
                     "더 보기: meari 명령 --help (짧게), meari help 명령 (모두)"};
 constexpr Text more_of{"More, with examples: meari help ", "예를 포함한 자세한 설명: meari help "};
+
+constexpr Message<std::string_view> only_with{"Only with: {}.", "다음 가운데 하나와 함께 씁니다: {}."};
+constexpr Message<std::string_view> not_with{"Not with: {}.", "함께 쓸 수 없는 옵션: {}."};
 
 // Columns on a terminal: Hangul and other wide characters take two.
 std::size_t columns(std::string_view text) {
@@ -82,10 +86,6 @@ std::string flag_title(const FlagInfo& flag) {
   return title_of_it;
 }
 
-bool belongs_to(const FlagInfo& flag, std::optional<Verb> verb) {
-  return verb ? (flag.verbs & 1U << static_cast<unsigned>(*verb)) != 0 : flag.verbs == everywhere;
-}
-
 std::string flag_lines(Language language, std::optional<Verb> verb) {
   std::vector<Row> rows;
   for (const FlagInfo& flag : flags())
@@ -100,6 +100,7 @@ std::string flag_pages(Language language, Verb verb) {
     out += "  " + flag_title(flag) + '\n';
     out += wrapped(flag.help.in(language), 8);
     out += wrapped(flag.more.in(language), 8);
+    if (const std::string relations = relations_of(language, flag); !relations.empty()) out += wrapped(relations, 8);
   }
   return out;
 }
@@ -118,7 +119,24 @@ std::string usage_line(Language language, const VerbInfo& verb) {
   return std::string(usage.in(language)) + "meari " + std::string(verb.name) + ' ' + std::string(verb.operands) + "\n";
 }
 
+std::string names_of(unsigned long bits) {
+  std::string names;
+  for (const FlagInfo& flag : flags())
+    if ((bits & bit(flag.flag)) != 0) names += (names.empty() ? "--" : ", --") + std::string(flag.name);
+  return names;
+}
+
 }  // namespace
+
+std::string relations_of(Language language, const FlagInfo& flag) {
+  unsigned long conflicts = flag.conflicts;
+  for (const FlagInfo& other : flags())
+    if ((other.conflicts & bit(flag.flag)) != 0) conflicts |= bit(other.flag);
+  std::string out;
+  if (flag.needs != 0) out += only_with.in(language, names_of(flag.needs));
+  if (conflicts != 0) out += (out.empty() ? "" : " ") + not_with.in(language, names_of(conflicts));
+  return out;
+}
 
 std::string short_help(Language language, std::optional<Verb> verb) {
   if (!verb) {
@@ -152,6 +170,11 @@ std::string long_help(Language language, Verb verb) {
   for (const StatusInfo& status : statuses())
     rows.push_back({std::to_string(status.status), std::string(status.help.in(language))});
   out += table(statuses_title.in(language), rows) + '\n';
+  std::vector<Row> environment;
+  for (const VariableInfo& variable : variables())
+    if ((variable.verbs & 1U << static_cast<unsigned>(verb)) != 0)
+      environment.push_back({std::string(variable.name), std::string(variable.help.in(language))});
+  out += table(variables_title.in(language), environment) + '\n';
   out += std::string(examples_title.in(language)) + '\n';
   for (const Example& example : about.examples)
     out += "  " + std::string(example.command) + '\n' + wrapped(example.help.in(language), 6);

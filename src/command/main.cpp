@@ -1,11 +1,15 @@
 // meari: the command. Reads the command line, says what is wrong with it, or hands over to the verb.
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
+#include <vector>
 
 #include <meari/standard.hpp>
 
 #include "connect.hpp"
+#include "generate.hpp"
 #include "help.hpp"
 #include "messages.hpp"
 #include "options.hpp"
@@ -50,6 +54,10 @@ Status with(std::variant<Settings, Refused> settings, Talk& talk, Status (*verb)
 
 Status run(int argc, char** argv) {
   const Language language = language_of(argc, argv);
+  if (argc > 2 && std::string_view(argv[1]) == "generate") {
+    const std::vector<std::string_view> words(argv + 2, argv + argc);
+    if (const std::optional<std::string> text = generated(words)) return print(*text);
+  }
   Talk talk(language);
   const std::variant<Typed, Refused> parsed = parse(argc, argv, language);
   if (const auto* refused = std::get_if<Refused>(&parsed)) return refuse(talk, *refused);

@@ -28,10 +28,6 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return table[a.size()][b.size()];
 }
 
-constexpr bool belongs_to(const FlagInfo& flag, std::optional<Verb> verb) noexcept {
-  return verb ? (flag.verbs & 1U << static_cast<unsigned>(*verb)) != 0 : flag.verbs == everywhere;
-}
-
 std::string dashed(const FlagInfo& flag) { return "--" + std::string(flag.name); }
 
 // What CLI11 has collected for one flag of one verb.
@@ -152,7 +148,8 @@ std::optional<Refused> take_values(Language language, const std::vector<Collecte
 
 std::string_view nearest(std::string_view typed, const std::vector<std::string_view>& names) {
   std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(1, typed.size() / 3) + 1;
+  // Two slips at most, and one in a short word: what is further away was not meant.
+  std::size_t best_distance = (typed.size() < 6 ? 1 : 2) + 1;
   for (const std::string_view name : names) {
     const bool beginning = typed.size() >= 3 && name.starts_with(typed);
     const std::size_t far = beginning ? 1 : distance(typed, name);

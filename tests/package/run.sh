@@ -27,4 +27,8 @@ LD_LIBRARY_PATH="$(dirname "$PKG_CONFIG_PATH")" "$scratch/by_pkg_config"
 if [[ -e $scratch/prefix/bin/meari ]]; then
   echo "the command:"
   "$scratch/prefix/bin/meari" --version
+  for file in man/man1/meari-connect.1 man/ko/man1/meari-serve.1 bash-completion/completions/meari zsh/site-functions/_meari \
+    fish/vendor_completions.d/meari.fish; do
+    [[ -s $scratch/prefix/share/$file ]] || { echo "not installed: share/$file" >&2; exit 1; }
+  done
 fi

@@ -1,0 +1,53 @@
+# bash completion for meari. Made by `meari generate`; tools/generate.sh makes it again.
+
+_meari() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb= operands=0 i
+  # --flag=value comes as three words.
+  if [[ $word == '=' ]]; then
+    word=
+  elif [[ $before == '=' ]]; then
+    before=${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      -*) ;;
+      serve | connect | help) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; else operands=$((operands + 1)); fi ;;
+      *) operands=$((operands + 1)) ;;
+    esac
+  done
+  case $before in
+    --max-sessions) COMPREPLY=(); return ;;
+    --drain) COMPREPLY=(); return ;;
+    --backlog) COMPREPLY=(); return ;;
+    --log) COMPREPLY=($(compgen -W 'text json' -- "$word")); return ;;
+    --accept-delay) COMPREPLY=(); return ;;
+    --message | -m) COMPREPLY=(); return ;;
+    --timeout) COMPREPLY=(); return ;;
+    --source) COMPREPLY=(); return ;;
+    --retry) COMPREPLY=(); return ;;
+    --repeat) COMPREPLY=(); return ;;
+    --interval) COMPREPLY=(); return ;;
+    --on-eof) COMPREPLY=($(compgen -W 'half-close close keep wait:' -- "$word")); return ;;
+    --idle) COMPREPLY=(); return ;;
+    --events) COMPREPLY=($(compgen -W 'json' -- "$word")); return ;;
+    --backend) COMPREPLY=($(compgen -W 'auto uring uring-floor epoll' -- "$word")); return ;;
+    --lang) COMPREPLY=($(compgen -W 'ko en' -- "$word")); return ;;
+  esac
+  local words
+  case $verb in
+    serve)
+      words='--once --max-sessions --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward'; fi
+      ;;
+    connect)
+      words='-m --message --expect-echo --check --timeout --source --retry --repeat --interval --crlf --hexdump --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      ;;
+    help)
+      words='--lang -h --help -V --version'
+      if [[ $word != -* && $operands == 0 ]]; then words='serve connect help'; fi
+      ;;
+    *) if [[ $word == -* ]]; then words='--lang -h --help -V --version'; else words='serve connect help'; fi ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -F _meari meari

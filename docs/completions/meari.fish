@@ -1,0 +1,53 @@
+# fish completion for meari. Made by `meari generate`; tools/generate.sh makes it again.
+
+function __meari_text
+    if string match -q 'ko*' -- $LC_ALL$LC_MESSAGES$LANG
+        echo $argv[2]
+    else
+        echo $argv[1]
+    end
+end
+function __meari_first_operand
+    set -l words (commandline -opc)
+    not string match -qr -- '^[^-]' $words[3..-1]
+end
+
+complete -c meari -f
+complete -c meari -n __fish_use_subcommand -a serve -d (__meari_text 'be a server' '서버가 됩니다')
+complete -c meari -n __fish_use_subcommand -a connect -d (__meari_text 'be a client' '클라이언트가 됩니다')
+complete -c meari -n __fish_use_subcommand -a help -d (__meari_text 'explain a verb' '명령을 설명합니다')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a echo -d (__meari_text 'send back what comes (default)' '받은 것을 그대로 돌려보냅니다 (기본)')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a greet -d (__meari_text 'send TEXT to whoever connects, then close' '연결한 상대에게 TEXT를 보내고 닫습니다')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a discard -d (__meari_text 'read everything, answer nothing' '모두 읽고 아무 답도 하지 않습니다')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a chargen -d (__meari_text 'send printable lines without end (RFC 864)' '끝없이 글자를 보냅니다 (RFC 864)')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a daytime -d (__meari_text 'send date and time (RFC 867)' '날짜와 시각을 글로 보냅니다 (RFC 867)')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a time -d (__meari_text 'send the seconds since 1900, 4 bytes (RFC 868)' '1900년부터 센 초를 4바이트로 보냅니다 (RFC 868)')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a stdio -d (__meari_text 'standard input to the client, its answers to standard output; one client at a time' '표준 입력을 클라이언트에게 보내고 답을 표준 출력에 씁니다. 한 번에 하나씩 처리합니다')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a forward -d (__meari_text 'connect each client with TARGET' '클라이언트를 저마다 TARGET에 이어 줍니다')
+complete -c meari -n '__fish_seen_subcommand_from help; and __meari_first_operand' -a 'serve connect help'
+complete -c meari -n '__fish_seen_subcommand_from serve' -l once -d (__meari_text 'serve one session, then exit' '세션 하나만 처리하고 끝냅니다')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l max-sessions -x -d (__meari_text 'at most N sessions at a time' '동시에 처리할 세션 수의 한도')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l drain -x -d (__meari_text 'on SIGTERM or Ctrl-C, wait at most TIME (default 30s)' 'SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l backlog -x -d (__meari_text 'connections that may wait to be accepted' '받아들여지기를 기다릴 수 있는 연결의 수')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l log -x -a 'text json' -d (__meari_text 'how to print sessions: for people or for programs' '세션 기록의 형식: 사람용(text) 또는 프로그램용(json)')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l accept-delay -x -d (__meari_text 'wait TIME before each accept, to watch the queue fill' '받아들이기 전에 매번 TIME을 기다립니다 (대기열 관찰용)')
+complete -c meari -n '__fish_seen_subcommand_from connect' -s m -l message -x -d (__meari_text 'send TEXT, print the reply, exit' 'TEXT를 보내고 답을 출력한 뒤 끝냅니다')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l expect-echo -d (__meari_text 'check that what was sent comes back (else status 4)' '보낸 것이 그대로 돌아오는지 확인합니다 (다르면 상태 4)')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l check -d (__meari_text 'only connect, and say how long it took' '연결만 해 보고 걸린 시간을 알립니다')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l timeout -x -d (__meari_text 'how long connecting may take (default 10s)' '연결에 걸려도 되는 시간 (기본 10s)')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l source -x -d (__meari_text 'connect from this address of ours' '이 주소에서 연결합니다')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l retry -x -d (__meari_text 'try again, at most N times, when connecting fails' '연결하지 못하면 최대 N번 다시 시도합니다')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l repeat -x -d (__meari_text 'do it N times, and say how long each took' 'N번 되풀이하고 매번 걸린 시간을 알립니다')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l interval -x -d (__meari_text 'from one repetition to the next (default 1s)' '되풀이하는 간격 (기본 1s)')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l crlf -d (__meari_text 'send line ends as CRLF' '줄 끝을 CRLF로 바꾸어 보냅니다')
+complete -c meari -n '__fish_seen_subcommand_from connect' -l hexdump -d (__meari_text 'show every byte in both directions, in hexadecimal' '주고받는 모든 바이트를 16진수로 보여 줍니다')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -l on-eof -x -a 'half-close close keep wait:' -d (__meari_text 'at the end of input: half-close, close, keep, wait:5s' '입력이 끝나면: half-close, close, keep, wait:5s')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -l raw -d (__meari_text 'print what comes as it is, on a terminal too' '받은 것을 터미널에도 그대로 출력합니다')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -l idle -x -d (__meari_text 'give up after TIME without a byte (0: never)' 'TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -l explain -d (__meari_text 'show each step of the sockets as it happens' '소켓에서 일어나는 일을 한 단계씩 보여 줍니다')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -l events -x -a 'json' -d (__meari_text 'the same steps as JSON, one object a line' '같은 단계를 한 줄에 하나씩 JSON으로 출력합니다')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -l backend -x -a 'auto uring uring-floor epoll' -d (__meari_text 'what moves the bytes (default auto)' '바이트를 옮기는 방식 (기본 auto)')
+complete -c meari -n '__fish_seen_subcommand_from serve connect' -s q -l quiet -d (__meari_text 'say only what went wrong' '잘못된 것만 알립니다')
+complete -c meari -l lang -x -a 'ko en' -d (__meari_text 'the language of all messages' '메시지의 언어')
+complete -c meari -s h -l help -d (__meari_text 'print this and exit' '이 도움말을 출력합니다')
+complete -c meari -s V -l version -d (__meari_text 'print version, compiler and backend' '버전, 컴파일러, 백엔드를 출력합니다')
