@@ -1,7 +1,7 @@
 # fish completion for meari. Made by `meari generate`; tools/generate.sh makes it again.
 
 function __meari_text
-    if string match -q 'ko*' -- $LC_ALL$LC_MESSAGES$LANG
+    if string match -q 'ko*' -- "$LC_ALL$LC_MESSAGES$LANG"
         echo $argv[2]
     else
         echo $argv[1]
