@@ -85,6 +85,8 @@ struct SessionEnd {
 struct ServerOptions {
   ListenOptions listen;
   std::size_t max_sessions = 0;  // 0: as many as the process may have descriptors, less a reserve
+  std::size_t descriptors_per_session =
+      1;  // that a handler needs, the connection included; counts where max_sessions is 0
   Timeouts timeouts{std::chrono::minutes(5), std::chrono::seconds(30)};
   Duration drain = std::chrono::seconds(30);  // the longest that drain() takes
   Duration accept_delay{};                    // waits so long before each accept, to watch the queue fill

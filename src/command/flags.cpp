@@ -164,6 +164,10 @@ constexpr HandlerInfo handler_table[] = {
     {Handler::forward, "forward", "TARGET", false,
      {"connect each client with TARGET", "클라이언트를 저마다 TARGET에 이어 줍니다"},
      "meari serve forward example.org:80 8080"},
+    {Handler::exec, "exec", "-- PROGRAM ARGS…", false,
+     {"run PROGRAM for each client; addresses stand before the --",
+      "클라이언트마다 PROGRAM을 실행합니다. 주소는 -- 앞에 적습니다"},
+     "meari serve exec 9000 -- /bin/cat -n"},
 };
 
 constexpr Example serve_examples[] = {
@@ -173,6 +177,8 @@ constexpr Example serve_examples[] = {
      {"echo for everybody, over datagrams and over a path", "모두에게, 데이터그램과 유닉스 소켓 경로에서도 에코"}},
     {"meari serve forward example.org:80 8080",
      {"who connects here speaks with example.org", "여기에 연결하면 example.org와 이야기하게 됩니다"}},
+    {"meari serve exec 9000 -- /bin/cat -n",
+     {"a program for each client, without a shell", "클라이언트마다 프로그램 하나를 셸 없이 실행합니다"}},
     {"meari serve --once stdio 9000 <photo.jpg",
      {"give a file to whoever comes first", "먼저 오는 상대에게 파일을 건넵니다"}},
     {"meari serve --once --log json 0",
@@ -266,7 +272,7 @@ consteval bool in_order() {
 }
 static_assert(in_order(), "the tables stand in the order of their enums");
 static_assert(std::size(flag_table) == static_cast<std::size_t>(Flag::version) + 1, "a flag has no line in the table");
-static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::forward) + 1);
+static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::exec) + 1);
 static_assert(std::size(verb_table) == static_cast<std::size_t>(Verb::help) + 1);
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <meari/scope.hpp>
 
+#include "exec.hpp"
 #include "forward.hpp"
 #include "services.hpp"
 #include "standard_streams.hpp"
@@ -64,6 +65,7 @@ Handling handling_for(Premises& premises) {
       return {.handle = [&settings](Stream peer, Session&) { return greet(std::move(peer), settings.greeting); }};
     case Handler::stdio: return handling_of_standard_streams(premises);
     case Handler::forward: return handling_of_forwarding(premises);
+    case Handler::exec: return handling_of_execution(premises);
   }
   return {.handle = &echo};
 }

@@ -111,6 +111,28 @@ void Log::datagram_left_alone(const Address& from, const Text& reason) const {
   write_json(talk_, object);
 }
 
+void Log::program_said(std::uint64_t session, std::string_view line) const {
+  if (!json_) return talk_.say(messages::program_said, session, line);
+  Json object = json_event("program_said");
+  object["session"] = session;
+  object["line"] = line;
+  write_json(talk_, object);
+}
+
+void Log::program_ended(std::uint64_t session, int status, int signal) const {
+  if (status == 0 && signal == 0) return;
+  const auto number = static_cast<std::uint64_t>(signal != 0 ? signal : status);
+  if (!json_) {
+    if (signal != 0) talk_.say(messages::program_killed, session, number);
+    else talk_.say(messages::program_returned, session, number);
+    return;
+  }
+  Json object = json_event("program_ended");
+  object["session"] = session;
+  object[signal != 0 ? "signal" : "status"] = number;
+  write_json(talk_, object);
+}
+
 void Log::input_failed(const Error& error) const {
   if (!json_) return talk_.complain(messages::input_failed, message_of(talk_.language(), error));
   Json object = json_event("input_failed");

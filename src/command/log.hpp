@@ -44,6 +44,9 @@ class Log {
   void ended(std::uint64_t number, const Session& session, const SessionEnd& end) const;
   void paused(bool resumed, std::string_view reason) const;
   void datagram_left_alone(const Address& from, const Text& reason) const;
+  // A line of a program's standard error, and how it ended where that was not status 0.
+  void program_said(std::uint64_t session, std::string_view line) const;
+  void program_ended(std::uint64_t session, int status, int signal) const;
   void input_failed(const Error& error) const;   // standard input
   void output_failed(const Error& error) const;  // standard output
   void stopping(std::size_t sessions, Duration longest) const;

@@ -164,6 +164,11 @@ inline constexpr Text own_address{"it is an echo's own port, and the two would n
 inline constexpr Text nowhere_to_answer{"it has no address to answer to", "답을 보낼 주소가 없습니다"};
 inline constexpr Message<text, count, count, count> datagrams_over{
     "{}: datagrams received {}, answered {}, left alone {}", "{}: 데이터그램 받음 {}, 답함 {}, 답하지 않음 {}"};
+inline constexpr Message<count, text> program_said{"#{} the program: {}", "#{} 프로그램: {}"};
+inline constexpr Message<count, count> program_returned{"#{} the program ended with status {}",
+                                                        "#{} 프로그램이 종료 상태 {}으로 끝났습니다"};
+inline constexpr Message<count, count> program_killed{"#{} the program was ended by signal {}",
+                                                      "#{} 프로그램이 신호로 끝났습니다: {}"};
 inline constexpr Message<text> paused{"paused: {}", "잠시 멈췄습니다: {}"};
 inline constexpr Message<> resumed{"resumed", "다시 받습니다"};
 inline constexpr Message<count> lines_lost{"lines lost here, because nobody read them: {}",

@@ -159,9 +159,12 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
     if (const HandlerInfo* handler = find_handler(*word)) {
       settings.handler = handler->handler;
       ++word;
-      if (!handler->argument.empty() && word == typed.operands.end())
+      if (handler->handler == Handler::exec) settings.program = typed.program;
+      const bool has_words = handler->handler == Handler::exec ? !typed.program.empty() : word != typed.operands.end();
+      if (!handler->argument.empty() && !has_words)
         reader.refuse(messages::handler_needs.in(typed.language, handler->name, handler->example));
-      else if (!handler->argument.empty()) read_argument(reader, *word++, settings);
+      else if (!handler->argument.empty() && handler->handler != Handler::exec)
+        read_argument(reader, *word++, settings);
     }
   }
   for (; word != typed.operands.end(); ++word) read_endpoint(reader, *word, settings);

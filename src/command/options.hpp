@@ -23,6 +23,7 @@ struct ServeSettings {
   Handler handler = Handler::echo;
   std::string greeting;              // Handler::greet
   Endpoint target;                   // Handler::forward
+  std::vector<std::string> program;  // Handler::exec: the name, and its arguments
   OnEof on_eof = OnEof::half_close;  // Handler::stdio: this, and raw
   Duration wait{};                   // OnEof::wait
   bool on_eof_given = false;         // then it holds for an absent input, too

@@ -180,7 +180,19 @@ Language language_of(int argc, const char* const* argv) noexcept {
   return language_of_environment();
 }
 
+// What stands behind -- is never a flag. With exec it is the program, and its flags are its own.
+void take_rest(std::vector<std::string> rest, Typed& typed) {
+  const bool executes = typed.verb == Verb::serve && !typed.operands.empty() && typed.operands[0] == "exec";
+  std::vector<std::string>& words = executes ? typed.program : typed.operands;
+  words.insert(words.end(), rest.begin(), rest.end());
+}
+
 std::variant<Typed, Refused> parse(int argc, const char* const* argv, Language language) {
+  const char* const* dashes = std::find_if(argv + std::min(argc, 1), argv + argc,
+                                           [](const char* word) { return word == std::string_view("--"); });
+  std::vector<std::string> rest;
+  if (dashes != argv + argc) rest.assign(dashes + 1, argv + argc);
+  argc = static_cast<int>(dashes - argv);
   Typed typed;
   typed.language = language;
   CLI::App app;
@@ -220,6 +232,7 @@ std::variant<Typed, Refused> parse(int argc, const char* const* argv, Language l
       return unknown_flag(language, left.front(), typed.verb);
     return unknown_verb(language, left.front());
   }
+  take_rest(std::move(rest), typed);
   if (std::optional<Refused> refused = take_values(language, collected, typed)) return *std::move(refused);
   if (std::optional<Refused> refused = check_conflicts(language, typed)) return *std::move(refused);
   return typed;

@@ -19,6 +19,7 @@ struct Typed {
   std::optional<Verb> verb;
   std::map<Flag, std::string> values;  // a flag without a value: ""
   std::vector<std::string> operands;
+  std::vector<std::string> program;  // of `serve exec`: what stands behind --
 
   [[nodiscard]] bool has(Flag flag) const { return values.contains(flag); }
   [[nodiscard]] const std::string* value(Flag flag) const {

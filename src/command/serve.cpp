@@ -87,6 +87,9 @@ ServerOptions Service::options() {
   ServerOptions options;
   options.listen.backlog = settings_.backlog;
   options.max_sessions = settings_.once || settings_.handler == Handler::stdio ? 1 : settings_.max_sessions;
+  constexpr std::size_t most_programs = 100;  // where nobody says how many: a process is dearer than a connection
+  if (settings_.handler == Handler::exec && options.max_sessions == 0) options.max_sessions = most_programs;
+  if (settings_.handler == Handler::forward) options.descriptors_per_session = 2;
   if (settings_.idle) options.timeouts.idle = *settings_.idle;
   if (settings_.drain) options.drain = *settings_.drain;
   options.accept_delay = settings_.accept_delay;

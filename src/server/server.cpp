@@ -149,7 +149,9 @@ void Server::listen(Listener listener) { listeners_.push_back(std::move(listener
 // ---- serving
 
 Task<> Server::run() {
-  if (options_.max_sessions == 0) options_.max_sessions = most_sessions(loop_.backend());
+  if (options_.max_sessions == 0)
+    options_.max_sessions = std::max<std::size_t>(
+        most_sessions(loop_.backend()) / std::max<std::size_t>(options_.descriptors_per_session, 1), 1);
   auto acceptors = [this](Scope& scope) -> Task<> {
     for (Listener& listener : listeners_) {
       auto accept = [this, &listener] { return accept_all(listener); };

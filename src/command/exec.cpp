@@ -1,0 +1,224 @@
+#include "exec.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <meari/deadline.hpp>
+#include <meari/readiness.hpp>
+#include <meari/scope.hpp>
+
+#include "src/os/child.hpp"
+
+namespace meari::command {
+namespace {
+
+// For a program whose client has gone: from its end of input to SIGTERM, and from there to SIGKILL.
+constexpr std::chrono::seconds moment_to_notice{1};
+constexpr std::chrono::seconds moment_to_end{2};
+
+bool may_be_inherited(std::string_view variable) noexcept {
+  constexpr std::array<std::string_view, 4> names{"PATH=", "HOME=", "LANG=", "TZ="};
+  return variable.starts_with("LC_") ||
+         std::ranges::any_of(names, [&](auto name) { return variable.starts_with(name); });
+}
+
+// What a program writes to its standard error, as lines of our log.
+class Complaints {
+ public:
+  static constexpr std::size_t longest_line = 1024;
+
+  Complaints(const Log& log, std::uint64_t session) : log_(log), session_(session) {}
+
+  // Takes what there is. False: it was the end.
+  bool take(Descriptor errors) {
+    std::array<char, 4096> piece;
+    const std::optional<std::size_t> size = os::read_some(errors, piece.data(), piece.size());
+    if (!size) return true;
+    for (const char letter : std::string_view(piece.data(), *size)) {
+      if (letter != '\n') line_ += letter;
+      if (letter == '\n' || line_.size() == longest_line) tell();
+    }
+    return *size != 0;
+  }
+  void finish() {
+    if (!line_.empty()) tell();
+  }
+
+ private:
+  void tell() {
+    log_.program_said(session_, line_);
+    line_.clear();
+  }
+
+  const Log& log_;
+  std::uint64_t session_;
+  std::string line_;
+};
+
+// A program that runs for one client.
+class Execution {
+ public:
+  Execution(Premises& premises, Stream& client, const Session& session)
+      : premises_(premises),
+        client_(client),
+        session_(session),
+        number_(premises.number_of(session)),
+        idle_(premises.settings.idle.value_or(ServerOptions().timeouts.idle)) {}
+
+  Task<> run(const os::Program& program) {
+    os::Child child = co_await os::Child::start(program);
+    input_ = co_await Stream::adopt(premises_.loop, child.input.get());
+    child.input.release();
+    output_ = co_await Stream::adopt(premises_.loop, child.output.get());
+    child.output.release();
+    const Watched ended = co_await Watched::watch(child.ended(), premises_.loop);
+    const Watched errors = co_await Watched::watch(child.errors.get(), premises_.loop);
+    Complaints complaints(premises_.log, number_);
+    Result<> over;
+    auto body = [&](Scope& scope) -> Task<> {
+      auto listen = [&] { return relay(errors, child.errors.get(), complaints); };
+      scope.spawn(listen);
+      over = co_await as_result(converse(ended));
+      if (!over) co_await ignore_error(shielded(Deadline::never(), end(child, ended)));
+      scope.cancel();
+    };
+    co_await ignore_error(scoped(body));
+    // What it said last may still be in the pipe; others who have it open are not waited for.
+    for (int most = 16; most != 0 && complaints.take(child.errors.get()); --most) {}
+    complaints.finish();
+    if (const std::optional<os::ProgramEnd> how = child.reap())
+      premises_.log.program_ended(number_, how->status, how->signal);
+    co_await std::move(over);
+  }
+
+ private:
+  Task<> converse(const Watched& ended) {
+    auto both_ways = [&](Scope& scope) -> Task<> {
+      auto requests = [&] { return give(); };
+      scope.spawn(requests);
+      co_await take();
+      co_await client_.finish();
+      if (idle_ == Duration::zero()) co_await ended.readable();
+      else co_await with_timeout(idle_, ended.readable());
+      scope.cancel();
+    };
+    co_await scoped(both_ways);
+  }
+
+  // A program that reads no more is no failure; what comes then is dropped, so that its answer gets through.
+  Task<> give() {
+    bool reads = true;
+    while (Chunk data = co_await client_.read()) {
+      if (!reads) continue;
+      Result<> written = co_await as_result(input_.write(std::move(data)));
+      if (!written && written.error() == Errc::canceled) co_await std::move(written);
+      reads = written.has_value();
+    }
+    if (reads) co_await ignore_error(input_.finish());
+  }
+
+  Task<> take() {
+    for (;;) {
+      Chunk data = co_await read_output();
+      if (data.empty()) co_return;
+      co_await client_.write(std::move(data));
+    }
+  }
+
+  // Idle is a session in which nothing moves in any direction: a long upload is none, nor is a program that works on it.
+  Task<Chunk> read_output() {
+    if (idle_ == Duration::zero()) co_return co_await output_.read();
+    Time due = premises_.loop.now() + idle_;
+    for (;;) {
+      Result<Chunk> data = co_await as_result(with_deadline(due, output_.read()));
+      if (data || data.error() != Errc::timed_out) co_return co_await std::move(data);
+      const SlotFacts facts = client_.facts();
+      due = std::max({due, facts.last_received + idle_, facts.last_sent + idle_, input_.facts().last_sent + idle_});
+      if (due <= premises_.loop.now()) co_return co_await std::move(data);
+    }
+  }
+
+  static Task<> relay(const Watched& readable, Descriptor errors, Complaints& complaints) {
+    for (;;) {
+      co_await readable.readable();
+      if (!complaints.take(errors)) co_return;
+    }
+  }
+
+  // The client has gone, or the server has no more time.
+  Task<> end(os::Child& child, const Watched& ended) {
+    input_.abort();
+    output_.abort();
+    bool over = false;
+    if (!session_.draining()) over = co_await ends_within(ended, moment_to_notice);
+    if (!over) {
+      child.terminate();
+      over = co_await ends_within(ended, moment_to_end);
+    }
+    child.kill();  // what is left of its group
+    if (!over) co_await ended.readable();
+  }
+
+  static Task<bool> ends_within(const Watched& ended, Duration time) {
+    const Result<> result = co_await as_result(with_timeout(time, ended.readable()));
+    co_return result.has_value();
+  }
+
+  Premises& premises_;
+  Stream& client_;
+  const Session& session_;
+  std::uint64_t number_;
+  Duration idle_;
+  Stream input_;
+  Stream output_;
+};
+
+class Executor {
+ public:
+  explicit Executor(Premises& premises) : premises_(premises) {}
+
+  Result<> find() {
+    Result<std::string> found = os::find_program(premises_.settings.program.front());
+    if (!found) return found.error();
+    file_ = *std::move(found);
+    return {};
+  }
+
+  Task<> serve(Stream client, const Session& session) {
+    const os::Program program{
+        .file = file_, .arguments = premises_.settings.program, .environment = environment_for(client, session)};
+    Execution execution(premises_, client, session);
+    co_await execution.run(program);
+  }
+
+ private:
+  std::vector<std::string> environment_for(const Stream& client, const Session& session) const {
+    std::vector<std::string> variables = os::environment();
+    std::erase_if(variables, [](const std::string& variable) { return !may_be_inherited(variable); });
+    const Result<Address> local = client.local();
+    variables.push_back("MEARI_PEER=" + session.source().to_string());
+    if (local) variables.push_back("MEARI_LOCAL=" + local->to_string());
+    variables.push_back("MEARI_SESSION=" + std::to_string(premises_.number_of(session)));
+    return variables;
+  }
+
+  Premises& premises_;
+  std::string file_;
+};
+
+}  // namespace
+
+Handling handling_of_execution(Premises& premises) {
+  auto executor = std::make_shared<Executor>(premises);
+  return {.handle = [executor](Stream client, Session& session) { return executor->serve(std::move(client), session); },
+          .ready = [executor] { return executor->find(); },
+          .alongside = {}};
+}
+
+}  // namespace meari::command

@@ -1,0 +1,94 @@
+// Child: another program, started with three descriptors and nothing else of ours.
+//
+//   Result<os::Child> child = os::Child::start({.program = "/bin/cat", .arguments = {"cat", "-n"}, .environment = …});
+//   child->input, child->output       our ends of its standard input and output: stream sockets, so that they can be
+//                                     half-closed and any loop takes them
+//   child->errors                     our end of its standard error: a pipe, because scripts open /dev/stderr, which is
+//                                     refused where that is a socket; non-blocking
+//   child->ended()                    becomes readable when the program has ended; then reap()
+//
+// It is the first of a process group of its own, has the default action for every signal and none blocked, and no
+// descriptors but 0, 1 and 2, whatever this process has open.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <meari/result.hpp>
+#include <meari/socket.hpp>
+
+namespace meari::os {
+
+// The file that a name on the command line means: as it is with a slash in it, else the first in PATH that can be run.
+// Fails with not_found or permission_denied.
+Result<std::string> find_program(const std::string& name);
+// Every NAME=VALUE of this process.
+[[nodiscard]] std::vector<std::string> environment();
+
+struct Program {
+  std::string file;
+  std::vector<std::string> arguments;  // the first is the program's name
+  std::vector<std::string> environment;
+};
+
+struct ProgramEnd {
+  int status = 0;  // what it returned
+  int signal = 0;  // or what killed it
+};
+
+// A descriptor that closes itself; release() hands it on.
+class Owned {
+ public:
+  explicit Owned(Descriptor descriptor = no_descriptor) noexcept : descriptor_(descriptor) {}
+  Owned(Owned&& other) noexcept : descriptor_(other.release()) {}
+  Owned& operator=(Owned&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  ~Owned();
+  [[nodiscard]] Descriptor get() const noexcept { return descriptor_; }
+  Descriptor release() noexcept { return std::exchange(descriptor_, no_descriptor); }
+
+ private:
+  Descriptor descriptor_;
+};
+
+class Child {
+ public:
+  static Result<Child> start(const Program& program);
+  Child(Child&& other) noexcept
+      : input(std::move(other.input)),
+        output(std::move(other.output)),
+        errors(std::move(other.errors)),
+        ended_(std::move(other.ended_)),
+        process_(std::exchange(other.process_, 0)) {}
+  Child& operator=(Child&&) = delete;
+  ~Child();  // a program that has not been reaped is killed, and waited for
+
+  Owned input;
+  Owned output;
+  Owned errors;
+
+  [[nodiscard]] Descriptor ended() const noexcept { return ended_.get(); }
+  [[nodiscard]] long process() const noexcept { return process_; }
+  // How it ended; nothing while it runs. The group stays where other processes are in it.
+  std::optional<ProgramEnd> reap() noexcept;
+  // To all of its group: SIGTERM, or SIGKILL.
+  void terminate() noexcept;
+  void kill() noexcept;
+
+ private:
+  Child() noexcept = default;
+  void signal_group(int number) noexcept;
+
+  Owned ended_;
+  long process_ = 0;  // and the number of its group; 0: reaped
+};
+
+// What is there by now, at most `size` bytes; 0: the end; nothing: wait until it is readable.
+std::optional<std::size_t> read_some(Descriptor descriptor, void* data, std::size_t size) noexcept;
+
+}  // namespace meari::os
