@@ -109,11 +109,17 @@ meari_python_tests(lint)
 
 if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   meari_sources(fuzz_sources tests/fuzz)
+  if(TARGET meari_command)                               # what the command does with what it is given
+    set(command_code ${command_sources})
+    list(FILTER command_code EXCLUDE REGEX "/main\\.cpp$")
+    add_library(meari_command_code STATIC EXCLUDE_FROM_ALL ${command_code})
+    target_link_libraries(meari_command_code PUBLIC meari_inside meari_command_needs)
+  endif()
   foreach(source IN LISTS fuzz_sources)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(fuzz_${name} "${source}")
     set_target_properties(fuzz_${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
-    target_link_libraries(fuzz_${name} PRIVATE meari_inside)
+    target_link_libraries(fuzz_${name} PRIVATE meari_inside $<TARGET_NAME_IF_EXISTS:meari_command_code>)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     # The seed is fixed: the same code gives the same verdict. Long runs with other seeds are a campaign of their own.
     # It starts from the samples in tests/fuzz/NAME/, if there are any, and puts what it finds into the build folder.
@@ -123,7 +129,7 @@ if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
       list(APPEND corpus "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}")
     endif()
     add_test(NAME fuzz.${name}
-      COMMAND fuzz_${name} -seed=1 -runs=20000 -max_total_time=20 -artifact_prefix=${name}- ${corpus})
+      COMMAND fuzz_${name} -seed=1 -runs=20000 -max_total_time=12 -artifact_prefix=${name}- ${corpus})
     set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 60 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   endforeach()
 endif()
