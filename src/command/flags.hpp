@@ -12,7 +12,7 @@
 
 namespace meari::command {
 
-enum class Verb : std::uint8_t { serve, connect, help };
+enum class Verb : std::uint8_t { serve, connect, bench, help };
 enum class Handler : std::uint8_t { echo, greet, discard, chargen, daytime, time, stdio, forward, exec };
 enum class Flag : std::uint8_t {
   // serve
@@ -33,6 +33,21 @@ enum class Flag : std::uint8_t {
   interval,
   crlf,
   hexdump,
+  // bench
+  connections,
+  size,
+  depth,
+  duration,
+  warmup,
+  rate,
+  threads,
+  churn,
+  hold,
+  send,
+  expect,
+  server_pid,
+  save,
+  json,
   // both
   on_eof,
   raw,
@@ -51,8 +66,9 @@ enum class Value : std::uint8_t { none, text, duration, count, choice, address, 
 
 constexpr unsigned in_serve = 1U << static_cast<unsigned>(Verb::serve);
 constexpr unsigned in_connect = 1U << static_cast<unsigned>(Verb::connect);
+constexpr unsigned in_bench = 1U << static_cast<unsigned>(Verb::bench);
 constexpr unsigned in_help = 1U << static_cast<unsigned>(Verb::help);
-constexpr unsigned everywhere = in_serve | in_connect | in_help;  // and without a verb
+constexpr unsigned everywhere = in_serve | in_connect | in_bench | in_help;  // and without a verb
 
 struct FlagInfo {
   Flag flag;

@@ -8,6 +8,7 @@
 
 #include <meari/standard.hpp>
 
+#include "bench.hpp"
 #include "connect.hpp"
 #include "generate.hpp"
 #include "help.hpp"
@@ -69,6 +70,7 @@ Status run(int argc, char** argv) {
   switch (*typed.verb) {
     case Verb::serve: return with(serve_settings(typed), talk, &serve);
     case Verb::connect: return with(connect_settings(typed), talk, &connect);
+    case Verb::bench: return with(bench_settings(typed), talk, &bench);
     case Verb::help: return explain(typed, talk);
   }
   return Status::usage;

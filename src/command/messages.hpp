@@ -51,16 +51,74 @@ inline constexpr Message<text, text, text> not_over_datagrams{
     "{}: {} 처리기는 연결에만 쓸 수 있습니다. 데이터그램을 받는 처리기: {}"};
 inline constexpr Message<text> once_over_datagrams{"{}: datagrams have no sessions, so there is no --once",
                                                    "{}: 데이터그램에는 세션이 없으므로 --once는 쓸 수 없습니다"};
-inline constexpr Message<> address_missing{"connect needs an address, such as localhost:9000",
-                                           "connect: 주소가 필요합니다. 예: localhost:9000"};
-inline constexpr Message<text> one_address{"connect takes one address, and {} is one too many",
-                                           "connect: 주소는 하나만 적습니다. 남은 것: {}"};
-inline constexpr Message<text> no_datagrams{"{}: connect speaks over connections, and datagrams have none",
-                                            "{}: connect는 연결로 말하는데 데이터그램에는 연결이 없습니다"};
-inline constexpr Message<text> no_wildcard{
-    "{}: all addresses are for a server; connect needs one, such as localhost:9000",
-    "{}: 모든 주소는 서버가 쓰는 것입니다. connect에는 주소 하나가 필요합니다. 예: "
+inline constexpr Message<text> address_missing{"{} needs an address, such as localhost:9000",
+                                               "{}: 주소가 필요합니다. 예: localhost:9000"};
+inline constexpr Message<text, text> one_address{"{} takes one address, and {} is one too many",
+                                                 "{}: 주소는 하나만 적습니다. 남은 것: {}"};
+inline constexpr Message<text, text> no_datagrams{"{}: {} speaks over connections, and datagrams have none",
+                                                  "{}: {} 명령은 연결로 말하는데 데이터그램에는 연결이 없습니다"};
+inline constexpr Message<text> no_descriptor_here{
+    "{}: a socket that is open already is one connection; bench makes its own",
+    "{}: 이미 열린 소켓은 연결 하나뿐입니다. bench는 연결을 스스로 맺습니다"};
+inline constexpr Message<text, text> no_wildcard{
+    "{}: all addresses are for a server; {} needs one, such as localhost:9000",
+    "{}: 모든 주소는 서버가 쓰는 것입니다. {} 명령에는 주소 하나가 필요합니다. 예: "
     "localhost:9000"};
+
+// ── bench ────────────────────────────────────────────────────────────────────────────────────────────────────
+inline constexpr Message<text, text, text, unsigned, text> bench_head{
+    "{}: {} connections, messages of {} bytes, {} at a time, {} s",
+    "{}: 연결 {}개, 메시지 {}바이트, 한 번에 {}개씩, {}초"};
+inline constexpr Message<text, text> bench_done{"  round trips {}, {} a second", "  왕복 {}회, 초당 {}회"};
+inline constexpr Message<text, text> bench_churned{"  connections made, used and closed {}, {} a second",
+                                                   "  맺고 쓰고 닫은 연결 {}개, 초당 {}개"};
+inline constexpr Message<text, text, text, text> bench_held{
+    "  opened {} in {} s, {} a second; still there at the end, and answered: {}",
+    "  {}개를 {}초에 열었습니다(초당 {}개). 끝까지 살아 있고 답한 연결 {}개"};
+inline constexpr Message<text> bench_memory{"  memory of the server: {} bytes a connection",
+                                            "  서버의 메모리: 연결 하나에 {}바이트"};
+inline constexpr Text bench_latency{"latency", "지연"};
+inline constexpr Text bench_response{"response", "응답"};
+inline constexpr Text bench_service{"service", "처리"};
+inline constexpr Message<text, text, std::uint64_t> bench_verified{
+    "  bytes sent {}, received {}, every one compared: wrong replies {}",
+    "  보냄 {}바이트, 받음 {}바이트. 모두 비교했고 틀린 답 {}개"};
+inline constexpr Message<text, std::uint64_t> bench_failed{"  failed: {} ({} times)", "  실패: {} ({}번)"};
+inline constexpr Message<std::uint64_t> bench_unanswered{"  messages without a reply: {}",
+                                                         "  답이 오지 않은 메시지 {}개"};
+inline constexpr Message<text, text, text, std::uint64_t> bench_health{
+    "  this program: busiest thread {} % of a processor, timers late by {} (p99), {} (max), segments sent again {}",
+    "  이 프로그램: 가장 바쁜 스레드 CPU {}%, 타이머 지연 {} (p99), {} (최대), 재전송 {}개"};
+inline constexpr Message<text, text> bench_server{
+    "  the server: {} % of a processor, {} round trips for each second of its CPU time",
+    "  서버: CPU {}%, CPU 시간 1초에 왕복 {}회"};
+inline constexpr Text bench_valid{"  VALID: nothing speaks against these figures",
+                                  "  VALID: 이 수치를 의심할 까닭이 없습니다"};
+inline constexpr Message<text> bench_suspect{"  SUSPECT: {}", "  SUSPECT(의심스러움): {}"};
+inline constexpr Text doubt_busy{"this program had no processor time left; the server may be faster than it could ask",
+                                 "이 프로그램이 CPU를 다 썼습니다. 서버는 더 빠를 수 있습니다"};
+inline constexpr Text doubt_late{
+    "this program ran late (timers by more than 1 ms): the latencies hold delays of its own",
+    "이 프로그램이 제때 돌지 못했습니다(타이머가 1 ms 넘게 늦음). 지연에 이 프로그램의 몫이 들어 있습니다"};
+inline constexpr Text doubt_rate{"the rate that was asked for was not reached", "요청한 속도에 이르지 못했습니다"};
+inline constexpr Text doubt_failures{"connections or replies failed", "실패한 연결이나 답이 있습니다"};
+inline constexpr Text doubt_unanswered{"some messages got no reply", "답이 오지 않은 메시지가 있습니다"};
+inline constexpr Text doubt_few{"fewer than 1,000 replies; the high percentiles mean little",
+                                "답이 1,000개보다 적어 높은 백분위수에 의미가 없습니다"};
+inline constexpr Text doubt_retransmits{"TCP had to send segments again; the network was part of what was measured",
+                                        "TCP 재전송이 있었습니다. 네트워크까지 잰 것입니다"};
+inline constexpr Text doubt_overflows{"a listen queue of this machine overflowed meanwhile",
+                                      "재는 동안 이 컴퓨터에서 연결 대기열이 넘쳤습니다"};
+inline constexpr Message<text, text, text, std::uint64_t> bench_live{"  {} a second  p50 {}  p99 {}  failed {}",
+                                                                     "  초당 {}회  p50 {}  p99 {}  실패 {}"};
+inline constexpr Message<text> bench_not_saved{"{}: the result could not be written", "{}: 결과를 쓰지 못했습니다"};
+inline constexpr Message<text, text> not_a_size{"{} {}: not a size; sizes are written 64, 4k, 1M or 64..4096",
+                                                "{} {}: 크기가 아닙니다. 예: 64, 4k, 1M, 64..4096"};
+inline constexpr Message<text, text> not_a_rate{"{} {}: not a rate; it is a number of messages a second, such as 1000",
+                                                "{} {}: 속도가 아닙니다. 초당 메시지 수를 적습니다. 예: 1000"};
+inline constexpr Message<text, text> not_escaped{
+    "{} {}: after a backslash there is n, r, t, 0, \\ or two hex digits after x",
+    "{} {}: 역슬래시 뒤에는 n, r, t, 0, \\ 또는 x와 16진수 두 자리가 옵니다"};
 
 // ── serve ────────────────────────────────────────────────────────────────────────────────────────────────────
 inline constexpr Message<text, text> listening{"{}: listening on {}", "{}: {}에서 기다립니다"};

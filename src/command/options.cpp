@@ -12,6 +12,38 @@ namespace {
 
 std::string dashed(Flag flag) { return "--" + std::string(info(flag).name); }
 
+int digit(char hex) noexcept {
+  if (hex >= '0' && hex <= '9') return hex - '0';
+  const char small = static_cast<char>(hex | 0x20);
+  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
+}
+
+std::optional<std::string> unescaped(std::string_view text) {
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      bytes += text[i];
+      continue;
+    }
+    if (++i == text.size()) return {};
+    switch (text[i]) {
+      case 'n': bytes += '\n'; break;
+      case 'r': bytes += '\r'; break;
+      case 't': bytes += '\t'; break;
+      case '0': bytes += '\0'; break;
+      case '\\': bytes += '\\'; break;
+      case 'x': {
+        if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) return {};
+        bytes += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+        i += 2;
+        break;
+      }
+      default: return {};
+    }
+  }
+  return bytes;
+}
+
 // Reads the values of flags, and remembers the first that makes no sense.
 class Reader {
  public:
@@ -34,6 +66,36 @@ class Reader {
     if (problem == std::errc{} && stop == end && read >= least && read <= most) return read;
     refuse(messages::not_a_count.in(typed_.language, dashed(flag), *value, least, most));
     return {};
+  }
+
+  std::optional<SizeRange> size_range(Flag flag, std::uint64_t most) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    const std::optional<SizeRange> read = parse_size_range(*value);
+    if (read && read->least > 0 && read->most <= most) return read;
+    refuse(messages::not_a_size.in(typed_.language, dashed(flag), *value));
+    return {};
+  }
+
+  // A number above 0, of messages a second.
+  std::optional<double> rate(Flag flag) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    double read = 0;
+    const char* end = value->data() + value->size();
+    const auto [stop, problem] = std::from_chars(value->data(), end, read, std::chars_format::fixed);
+    if (problem == std::errc{} && stop == end && read > 0 && read <= 1e9) return read;
+    refuse(messages::not_a_rate.in(typed_.language, dashed(flag), *value));
+    return {};
+  }
+
+  // With the escapes of C. Not empty.
+  std::optional<std::string> escaped(Flag flag) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    std::optional<std::string> read = unescaped(*value);
+    if (!read || read->empty()) refuse(messages::not_escaped.in(typed_.language, dashed(flag), *value));
+    return read;
   }
 
   BackendChoice backend() {
@@ -137,6 +199,23 @@ void read_source(Reader& reader, const std::string& word, ConnectSettings& setti
   else reader.refuse(messages::not_a_source.in(reader.language(), word));
 }
 
+// Where to connect: one address, of one place.
+void read_target(Reader& reader, const Typed& typed, Endpoint& target) {
+  const std::string_view verb = info(*typed.verb).name;
+  if (typed.operands.empty()) return reader.refuse(messages::address_missing.in(typed.language, verb));
+  const std::string& word = typed.operands.front();
+  if (typed.operands.size() > 1)
+    return reader.refuse(messages::one_address.in(typed.language, verb, typed.operands[1]));
+  Result<Endpoint> where = Endpoint::parse(word);
+  if (!where) return reader.refuse(where.error());
+  if (where->kind == Kind::datagram) return reader.refuse(messages::no_datagrams.in(typed.language, word, verb));
+  if (where->form == Endpoint::Form::any || where->address.is_any())
+    return reader.refuse(messages::no_wildcard.in(typed.language, word, verb));
+  if (where->form == Endpoint::Form::descriptor && typed.verb == Verb::bench)
+    return reader.refuse(messages::no_descriptor_here.in(typed.language, word));
+  target = *std::move(where);
+}
+
 }  // namespace
 
 std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
@@ -196,18 +275,37 @@ std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed) {
   settings.timeout = reader.duration(Flag::timeout).value_or(settings.timeout);
   settings.idle = reader.duration(Flag::idle).value_or(settings.idle);
   settings.backend = reader.backend();
-  if (typed.operands.empty()) {
-    reader.refuse(messages::address_missing.in(typed.language));
-    return reader.outcome(std::move(settings));
+  read_target(reader, typed, settings.where);
+  return reader.outcome(std::move(settings));
+}
+
+std::variant<BenchSettings, Refused> bench_settings(const Typed& typed) {
+  Reader reader(typed);
+  BenchSettings settings;
+  const auto small = [&](Flag flag, unsigned usual, std::uint64_t most) {
+    return static_cast<unsigned>(reader.count(flag, 1, most).value_or(usual));
+  };
+  settings.connections = small(Flag::connections, settings.connections, 1'000'000);
+  if (const auto held = reader.count(Flag::hold, 1, 1'000'000)) {
+    settings.hold = true;
+    settings.connections = static_cast<unsigned>(*held);
   }
-  if (typed.operands.size() > 1) reader.refuse(messages::one_address.in(typed.language, typed.operands[1]));
-  Result<Endpoint> where = Endpoint::parse(typed.operands.front());
-  if (!where) reader.refuse(where.error());
-  else if (where->kind == Kind::datagram)
-    reader.refuse(messages::no_datagrams.in(typed.language, typed.operands.front()));
-  else if (where->form == Endpoint::Form::any || where->address.is_any())
-    reader.refuse(messages::no_wildcard.in(typed.language, typed.operands.front()));
-  else settings.where = *std::move(where);
+  settings.size = reader.size_range(Flag::size, std::uint64_t{64} << 20).value_or(settings.size);
+  settings.depth = small(Flag::depth, settings.depth, 10'000);
+  settings.threads = small(Flag::threads, settings.threads, 256);
+  settings.duration = reader.duration(Flag::duration).value_or(settings.duration);
+  settings.warmup = reader.duration(Flag::warmup).value_or(settings.hold ? Duration{} : settings.warmup);
+  settings.timeout = reader.duration(Flag::timeout).value_or(settings.timeout);
+  settings.rate = reader.rate(Flag::rate).value_or(0);
+  settings.churn = typed.has(Flag::churn);
+  settings.send = reader.escaped(Flag::send);
+  settings.expect = reader.escaped(Flag::expect);
+  if (const auto process = reader.count(Flag::server_pid, 1, 1U << 30))
+    settings.server_pid = static_cast<long>(*process);
+  if (const std::string* file = typed.value(Flag::save)) settings.save = *file;
+  settings.json = typed.has(Flag::json);
+  settings.backend = reader.backend();
+  read_target(reader, typed, settings.where);
   return reader.outcome(std::move(settings));
 }
 

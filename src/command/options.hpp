@@ -13,6 +13,7 @@
 
 #include "flags.hpp"
 #include "parse.hpp"
+#include "sizes.hpp"
 #include "view.hpp"
 
 namespace meari::command {
@@ -61,7 +62,28 @@ struct ConnectSettings {
   BackendChoice backend = BackendChoice::automatic;
 };
 
+struct BenchSettings {
+  Endpoint where;
+  unsigned connections = 64;
+  SizeRange size;  // of a message
+  unsigned depth = 1;
+  unsigned threads = 1;
+  Duration duration = std::chrono::seconds(10);
+  Duration warmup = std::chrono::seconds(1);
+  Duration timeout = std::chrono::seconds(10);  // to connect
+  double rate = 0;                              // messages a second, of all connections together; 0: a closed loop
+  bool churn = false;                           // a connection for every message
+  bool hold = false;                            // connections say nothing until the end
+  std::optional<std::string> send;              // instead of noise
+  std::optional<std::string> expect;            // as the reply, instead of what was sent
+  std::optional<long> server_pid;
+  std::optional<std::string> save;
+  bool json = false;
+  BackendChoice backend = BackendChoice::automatic;
+};
+
 [[nodiscard]] std::variant<ServeSettings, Refused> serve_settings(const Typed& typed);
 [[nodiscard]] std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed);
+[[nodiscard]] std::variant<BenchSettings, Refused> bench_settings(const Typed& typed);
 
 }  // namespace meari::command

@@ -1,0 +1,431 @@
+#include "worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include <meari/connect.hpp>
+#include <meari/deadline.hpp>
+#include <meari/offload.hpp>
+
+#include "src/os/usage.hpp"
+
+namespace meari::command {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr unsigned opened_at_once = 64;            // by one worker
+constexpr std::size_t fits_on_the_way = 32 << 10;  // bytes, whatever the buffers of both ends are
+constexpr std::chrono::seconds grace{5};           // for replies that are under way at the end
+constexpr milliseconds between_looks{10};
+constexpr std::chrono::seconds one_second{1};
+constexpr std::size_t most_under_way = 100'000;  // messages of one connection in an open loop
+
+}  // namespace
+
+// ---- bytes
+
+Pattern::Pattern(std::string_view unit, std::size_t longest) : period_(unit.size()), longest_(longest) {
+  bytes_.reserve(period_ + longest_ + period_);
+  while (bytes_.size() < period_ + longest_) bytes_ += unit;
+}
+
+std::string Pattern::noise() {
+  constexpr std::size_t period = 65'521;  // a prime, and no multiple of a message
+  Dice dice(1, "bench");
+  std::string unit(period, '\0');
+  for (char& byte : unit) byte = static_cast<char>(dice.next());
+  return unit;
+}
+
+std::span<const std::byte> Pattern::at(std::uint64_t offset, std::size_t count) const noexcept {
+  return std::as_bytes(std::span(bytes_.data() + offset % period_, count));
+}
+
+std::size_t Pattern::match(std::uint64_t offset, std::span<const std::byte> bytes) const noexcept {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const std::size_t count = std::min(bytes.size() - done, longest_);
+    const std::span<const std::byte> wanted = at(offset + done, count);
+    if (std::memcmp(wanted.data(), bytes.data() + done, count) != 0) {
+      while (wanted[0] == bytes[done] && at(offset + done, 1)[0] == bytes[done]) ++done;
+      return done;
+    }
+    done += count;
+  }
+  return done;
+}
+
+// ---- life
+
+Worker::Worker(Load& load, unsigned first, unsigned share)
+    : load_(load),
+      settings_(load.settings_),
+      first_(first),
+      share_(share),
+      out_(settings_.send ? *settings_.send : Pattern::noise(),
+           settings_.send ? settings_.send->size() * settings_.depth : settings_.size.most * settings_.depth),
+      in_(settings_.expect ? *settings_.expect
+          : settings_.send ? *settings_.send
+                           : Pattern::noise(),
+          std::size_t{64} << 10) {
+  thread_ = std::thread([this] { thread_main(); });
+}
+
+Worker::~Worker() { join(); }
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::begin(Time begin) {
+  begin_ = begin;
+  from_ = begin + settings_.warmup;
+  end_ = from_ + settings_.duration;
+  static_cast<void>(begun_.try_send(true));
+}
+
+void Worker::stop() {
+  const std::lock_guard lock(guard_);
+  if (loop_ == nullptr) return;
+  loop_->post([this] {
+    stopped_ = true;
+    end_ = std::min(end_, precise_now());
+    static_cast<void>(begun_.try_send(true));
+  });
+}
+
+void Worker::thread_main() {
+  LoopOptions options;
+  options.backend.choice = settings_.backend;
+  Result<std::unique_ptr<Loop>> made = Loop::make(std::move(options));
+  Error failure;
+  if (made) {
+    const auto is = [this](Loop* loop) {
+      const std::lock_guard lock(guard_);
+      loop_ = loop;
+    };
+    is(made->get());
+    const Result<> result = (*made)->block_on([this] { return work(); });
+    if (!result) failure = result.error();
+    talks_.clear();
+    is(nullptr);
+  } else {
+    failure = made.error();
+  }
+  // The last that is heard of this worker; its tally is the home loop's from now on.
+  post_home([this, failure] {
+    if (failure && !tally_.first_failure) tally_.first_failure = failure;
+    static_cast<void>(load_.news_.try_send(true));
+  });
+}
+
+template <class F>
+void Worker::post_home(F callable) {
+  load_.home_.post(std::move(callable));
+}
+
+Task<> Worker::work() {
+  co_await open_all();
+  post_home([this] { static_cast<void>(load_.news_.try_send(true)); });
+  static_cast<void>(co_await begun_.receive());
+  if (!stopped_) co_await measure_all();
+  for (const std::unique_ptr<Talk>& talk : talks_) {
+    const Result<SocketInfo> info = talk->stream.info();
+    if (info && info->retransmits > 0) tally_.retransmits += static_cast<std::uint64_t>(info->retransmits);
+  }
+}
+
+// ---- opening
+
+Task<> Worker::open_all() {
+  for (unsigned i = 0; i < share_; ++i) {
+    auto talk = std::make_unique<Talk>();
+    talk->index = first_ + i;
+    talk->dice = Dice(first_ + i, "bench sizes");
+    talks_.push_back(std::move(talk));
+  }
+  if (settings_.churn) co_return;
+  auto body = [this](Scope& scope) -> Task<> {
+    for (unsigned i = 0; i < std::min(share_, opened_at_once); ++i) {
+      auto open = [this] { return open_some(); };
+      scope.spawn(open);
+    }
+    co_return;
+  };
+  co_await scoped(body);
+}
+
+Task<> Worker::open_some() {
+  while (next_ < share_ && !stopped_) {
+    Talk& talk = *talks_[next_++];
+    Result<Stream> stream = co_await as_result(connect_once());
+    if (!stream) {
+      if (!tally_.first_failure) tally_.first_failure = stream.error();
+      count(stream.error());
+      continue;
+    }
+    talk.stream = *std::move(stream);
+    ++tally_.opened;
+  }
+}
+
+Task<Stream> Worker::connect_once() {
+  std::vector<Address> targets;
+  targets.push_back(load_.target_);
+  ConnectOptions options;
+  options.timeout = settings_.timeout;
+  Stream stream = co_await connect(std::move(targets), std::move(options));
+  co_return stream;
+}
+
+// ---- measuring
+
+Task<> Worker::measure_all() {
+  auto body = [this](Scope& scope) -> Task<> {
+    auto conversations = [this](Scope& talking) -> Task<> {
+      for (const std::unique_ptr<Talk>& each : talks_) {
+        Talk& talk = *each;
+        if (!settings_.churn && !talk.stream.is_open()) continue;
+        auto start = [this, &talk] { return converse(talk); };
+        talking.spawn(start);
+      }
+      auto limit = [this, &talking] { return watch_time(talking); };
+      talking.spawn(limit);
+      co_return;
+    };
+    auto lateness = [this] { return watch_lateness(); };
+    auto every_second = [this] { return tell_every_second(); };
+    scope.spawn(lateness);
+    scope.spawn(every_second);
+    co_await scoped(conversations);
+    scope.cancel();
+  };
+  co_await scoped(body);
+}
+
+// Notes what the thread has used, and ends what never would end by itself.
+Task<> Worker::watch_time(Scope& scope) {
+  co_await sleep_until(from_);
+  const Duration before = os::thread_cpu_time();
+  while (!stopping()) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
+  tally_.cpu = tally_.most_cpu = os::thread_cpu_time() - before;
+  const Time last = precise_now() + grace;
+  while (talking_ != 0 && precise_now() < last) co_await sleep_for(milliseconds(1));
+  for (const std::unique_ptr<Talk>& talk : talks_) tally_.unanswered += talk->under_way.size();
+  scope.cancel();
+}
+
+Task<> Worker::watch_lateness() {
+  for (Time next = begin_;; next += between_looks) {
+    co_await sleep_until(next);
+    const Time now = precise_now();
+    if (measured(now)) tally_.lateness.add(static_cast<std::uint64_t>(std::max<std::int64_t>((now - next).count(), 0)));
+    if (now - next > one_second) next = now;  // once is enough
+  }
+}
+
+Task<> Worker::tell_every_second() {
+  for (Time next = begin_ + one_second;; next += one_second) {
+    co_await sleep_until(next);
+    auto glance = std::make_shared<Glance>();
+    glance->response = second_;
+    glance->failed = tally_.failed();
+    second_.clear();
+    post_home([this, glance] {
+      load_.glance_.response.add(glance->response);
+      load_.glance_.failed += glance->failed;
+      if (++load_.glances_ < load_.workers_.size()) return;
+      if (load_.tell_) load_.tell_(load_.glance_);
+      load_.glance_ = Glance{};
+      load_.glances_ = 0;
+    });
+  }
+}
+
+// ---- conversations. None of them fails: what happens to one connection is counted
+
+Task<> Worker::converse(Talk& talk) {
+  const std::uint64_t most = settings_.send ? settings_.send->size() : settings_.size.most;
+  const std::uint64_t reply = settings_.expect ? settings_.expect->size() : most;
+  ++talking_;
+  Result<> result;
+  if (settings_.churn) result = co_await as_result(churn(talk));
+  else if (settings_.hold) result = co_await as_result(hold(talk));
+  else if (settings_.rate == 0 && std::max(most, reply) * settings_.depth <= fits_on_the_way)
+    result = co_await as_result(closed_loop(talk));
+  else result = co_await as_result(two_ways(talk));
+  --talking_;
+  if (!result && result.error() != Errc::canceled) {
+    count(result.error());
+    tally_.unanswered += talk.under_way.size();
+    talk.under_way.clear();
+  }
+}
+
+Task<> Worker::closed_loop(Talk& talk) {
+  for (;;) {
+    const std::uint64_t before = talk.sent;
+    if (!stopping()) {
+      const Time now = precise_now();
+      while (talk.under_way.size() < settings_.depth) static_cast<void>(next_message(talk, now));
+    }
+    if (talk.under_way.empty()) break;
+    if (talk.sent != before) co_await talk.stream.write(out_.at(before, talk.sent - before));
+    Chunk data = co_await talk.stream.read();
+    const bool right = take(talk, data);
+    if (!right) break;
+  }
+}
+
+Task<> Worker::two_ways(Talk& talk) {
+  auto body = [this, &talk](Scope& scope) -> Task<> {
+    auto reading = [this, &talk, &scope]() -> Task<> {
+      co_await read_all(talk);
+      if (talk.writing) scope.cancel();  // the peer has gone, or says what is wrong
+    };
+    scope.spawn(reading);
+    if (settings_.rate == 0) co_await write_closed(talk);
+    else co_await write_open(talk);
+    talk.writing = false;
+    while (!talk.under_way.empty()) static_cast<void>(co_await talk.room.receive());
+    scope.cancel();
+  };
+  co_await scoped(body);
+}
+
+Task<> Worker::write_closed(Talk& talk) {
+  while (!stopping()) {
+    if (talk.under_way.size() >= settings_.depth) {
+      static_cast<void>(co_await as_result(with_timeout(milliseconds(100), talk.room.receive())));
+      continue;
+    }
+    const std::span<const std::byte> message = next_message(talk, precise_now());
+    co_await talk.stream.write(message);
+  }
+}
+
+// The n-th message of all is due at begin + n / rate; connections take turns.
+Task<> Worker::write_open(Talk& talk) {
+  for (std::uint64_t n = talk.index;; n += settings_.connections) {
+    const auto after = Duration(static_cast<Duration::rep>(static_cast<double>(n) / settings_.rate * 1e9));
+    const Time due = begin_ + after;
+    if (due >= end_) break;
+    while (precise_now() < due && !stopped_) co_await sleep_until(std::min(due, precise_now() + milliseconds(100)));
+    if (stopped_) break;
+    if (talk.under_way.size() >= most_under_way) co_await fail(Errc::limit_reached, "write");
+    const std::span<const std::byte> message = next_message(talk, due);
+    co_await talk.stream.write(message);
+  }
+}
+
+Task<> Worker::read_all(Talk& talk) {
+  for (;;) {
+    Chunk data = co_await talk.stream.read();
+    const bool right = take(talk, data);
+    if (!right) break;
+    static_cast<void>(talk.room.try_send(true));
+  }
+  static_cast<void>(talk.room.try_send(true));
+}
+
+// Connects, has one message answered, finishes and waits for the peer to finish, over and over.
+Task<> Worker::churn(Talk& talk) {
+  while (!stopping()) {
+    talk.sent = talk.received = talk.promised = 0;
+    const Result<> once = co_await as_result(connect_and_talk(talk));
+    talk.stream.close();
+    if (once) continue;
+    if (once.error() == Errc::canceled) co_return;
+    if (!tally_.first_failure) tally_.first_failure = once.error();
+    count(once.error());
+    talk.under_way.clear();
+    co_await sleep_for(milliseconds(10));  // not to fill the log with what is broken anyway
+  }
+}
+
+Task<> Worker::connect_and_talk(Talk& talk) {
+  const Time begin = precise_now();
+  talk.stream = co_await connect_once();
+  const std::span<const std::byte> message = next_message(talk, begin);
+  const Sent sent = talk.under_way.back();
+  talk.under_way.pop_back();  // it counts when the connection is over
+  co_await talk.stream.write(message);
+  co_await talk.stream.finish();
+  for (;;) {
+    Chunk data = co_await talk.stream.read();
+    if (data.empty() && talk.received == sent.end) break;
+    const bool right = take(talk, data);
+    if (!right) co_return;
+  }
+  ++tally_.opened;
+  record({begin, begin, sent.end}, precise_now());
+}
+
+// Is there, says nothing, and shows at the end that it is still connected.
+Task<> Worker::hold(Talk& talk) {
+  while (!stopping()) co_await sleep_until(std::min(end_, precise_now() + milliseconds(500)));
+  const std::span<const std::byte> message = next_message(talk, precise_now());
+  co_await talk.stream.write(message);
+  while (!talk.under_way.empty()) {
+    Chunk data = co_await talk.stream.read();
+    const bool right = take(talk, data);
+    if (!right) break;
+  }
+}
+
+// ---- counting
+
+std::span<const std::byte> Worker::next_message(Talk& talk, Time due) {
+  const std::size_t size =
+      settings_.send ? settings_.send->size() : talk.dice.between(settings_.size.least, settings_.size.most);
+  talk.promised += settings_.expect ? settings_.expect->size() : size;
+  talk.under_way.push_back({due, precise_now(), talk.promised});
+  const std::span<const std::byte> bytes = out_.at(talk.sent, size);
+  talk.sent += size;
+  tally_.bytes_sent += size;
+  return bytes;
+}
+
+// False: the conversation is over.
+bool Worker::take(Talk& talk, const Chunk& data) {
+  if (data.empty()) {
+    if (!talk.under_way.empty()) count(Errc::unexpected_end);
+    tally_.unanswered += talk.under_way.size();
+    talk.under_way.clear();
+    return false;
+  }
+  const std::size_t right = in_.match(talk.received, data.bytes());
+  const std::uint64_t before = talk.received;
+  talk.received += data.size();
+  tally_.bytes_received += data.size();
+  if (right != data.size() || talk.received > talk.promised) {
+    ++tally_.wrong;
+    if (tally_.difference.empty())
+      tally_.difference = std::to_string(before + std::min<std::uint64_t>(right, talk.promised - before));
+    talk.under_way.clear();
+    return false;
+  }
+  const Time now = precise_now();
+  while (!talk.under_way.empty() && talk.under_way.front().end <= talk.received) {
+    record(talk.under_way.front(), now);
+    talk.under_way.pop_front();
+  }
+  return true;
+}
+
+void Worker::record(const Sent& sent, Time now) {
+  const auto response = static_cast<std::uint64_t>((now - sent.due).count());
+  second_.add(response);
+  // An open loop is asked about what was due in the time that is measured, however late the reply was.
+  if (settings_.hold || measured(settings_.rate == 0 ? now : sent.due)) {
+    tally_.response.add(response);
+    tally_.service.add(static_cast<std::uint64_t>((now - sent.sent).count()));
+  }
+}
+
+void Worker::count(const Error& error) { ++tally_.failures[describe(error.code())]; }
+
+}  // namespace meari::command

@@ -1,0 +1,117 @@
+// Worker: one thread of a Load, with its share of the connections.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <meari/channel.hpp>
+#include <meari/dice.hpp>
+#include <meari/scope.hpp>
+#include <meari/stream.hpp>
+
+#include "load.hpp"
+
+namespace meari::command {
+
+// Bytes that repeat after a while, so that any part of an endless stream can be had, and checked, without making it.
+class Pattern {
+ public:
+  // `longest`: the longest piece that is asked for at once.
+  Pattern(std::string_view unit, std::size_t longest);
+  // So long a period, and so little order, that a byte too many or too few is seen at once.
+  static std::string noise();
+
+  [[nodiscard]] std::span<const std::byte> at(std::uint64_t offset, std::size_t count) const noexcept;
+  // How many of these bytes are what stands at `offset`, until the first that is not.
+  [[nodiscard]] std::size_t match(std::uint64_t offset, std::span<const std::byte> bytes) const noexcept;
+
+ private:
+  std::size_t period_;
+  std::size_t longest_;
+  std::string bytes_;
+};
+
+class Worker {
+ public:
+  // `first` of all connections is the first of this worker, which has `share` of them.
+  Worker(Load& load, unsigned first, unsigned share);
+  ~Worker();
+
+  void begin(Time begin);  // once it has opened everything
+  void stop();             // whenever; from any thread
+  void join();
+  [[nodiscard]] Tally& tally() noexcept { return tally_; }
+
+ private:
+  struct Sent {
+    Time due;
+    Time sent;
+    std::uint64_t end;  // of its reply, counted over the whole conversation
+  };
+  struct Talk {
+    Stream stream;
+    unsigned index = 0;  // among all connections
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    std::uint64_t promised = 0;  // bytes of replies that are to come in all
+    std::deque<Sent> under_way;
+    bool writing = true;
+    Dice dice{0};
+    Channel<bool> room{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
+  };
+
+  void thread_main();
+  Task<> work();
+  Task<> open_all();
+  Task<> open_some();
+  Task<> measure_all();
+  Task<> watch_time(Scope& scope);
+  Task<> watch_lateness();
+  Task<> tell_every_second();
+
+  Task<> hold(Talk& talk);
+  Task<> converse(Talk& talk);
+  Task<> closed_loop(Talk& talk);  // one Task, for what fits into the buffers on the way
+  Task<> two_ways(Talk& talk);     // one that writes and one that reads
+  Task<> write_closed(Talk& talk);
+  Task<> write_open(Talk& talk);
+  Task<> read_all(Talk& talk);
+  Task<> churn(Talk& talk);
+  Task<> connect_and_talk(Talk& talk);
+
+  [[nodiscard]] std::span<const std::byte> next_message(Talk& talk, Time due);
+  [[nodiscard]] bool take(Talk& talk, const Chunk& data);
+  void record(const Sent& sent, Time now);
+  void count(const Error& error);
+  [[nodiscard]] Task<Stream> connect_once();
+  [[nodiscard]] bool stopping() const noexcept { return stopped_ || precise_now() >= end_; }
+  [[nodiscard]] bool measured(Time time) const noexcept { return time >= from_ && time <= end_; }
+  template <class F>
+  void post_home(F callable);
+
+  Load& load_;
+  const BenchSettings& settings_;
+  unsigned first_;
+  unsigned share_;
+  Pattern out_;
+  Pattern in_;
+  std::thread thread_;
+  std::mutex guard_;
+  Loop* loop_ = nullptr;  // of the thread, while it works; under guard_
+  std::vector<std::unique_ptr<Talk>> talks_;
+  unsigned next_ = 0;  // connection to open
+  Channel<bool> begun_{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
+  Time begin_{};
+  Time from_ = never;
+  Time end_ = never;
+  bool stopped_ = false;
+  unsigned talking_ = 0;  // conversations that have not ended
+  Tally tally_;
+  Histogram second_;
+};
+
+}  // namespace meari::command
