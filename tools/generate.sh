@@ -9,7 +9,7 @@ if [[ -z $meari ]]; then
   meari=$root/build/release/meari
 fi
 mkdir -p "$root/docs/man/ko" "$root/docs/completions"
-for page in meari meari-serve meari-connect; do
+for page in meari meari-serve meari-connect meari-bench; do
   "$meari" generate man "$page" en >"$root/docs/man/$page.1"
   "$meari" generate man "$page" ko >"$root/docs/man/ko/$page.1"
 done

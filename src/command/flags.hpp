@@ -79,10 +79,10 @@ struct FlagInfo {
   std::string_view choices;     // Value::choice: "text|json"; else what the value is called: "TIME"
   Text help;                    // one line
   Text more;                    // for `help VERB` and the man page; full sentences
-  unsigned long conflicts = 0;  // bits of Flags that exclude this one
-  unsigned long needs = 0;      // bits of Flags of which one has to be there, too
+  std::uint64_t conflicts = 0;  // bits of Flags that exclude this one
+  std::uint64_t needs = 0;      // bits of Flags of which one has to be there, too
 };
-[[nodiscard]] constexpr unsigned long bit(Flag flag) noexcept { return 1UL << static_cast<unsigned>(flag); }
+[[nodiscard]] constexpr std::uint64_t bit(Flag flag) noexcept { return std::uint64_t{1} << static_cast<unsigned>(flag); }
 
 struct HandlerInfo {
   Handler handler;

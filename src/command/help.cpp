@@ -119,7 +119,7 @@ std::string usage_line(Language language, const VerbInfo& verb) {
   return std::string(usage.in(language)) + "meari " + std::string(verb.name) + ' ' + std::string(verb.operands) + "\n";
 }
 
-std::string names_of(unsigned long bits) {
+std::string names_of(std::uint64_t bits) {
   std::string names;
   for (const FlagInfo& flag : flags())
     if ((bits & bit(flag.flag)) != 0) names += (names.empty() ? "--" : ", --") + std::string(flag.name);
@@ -129,7 +129,7 @@ std::string names_of(unsigned long bits) {
 }  // namespace
 
 std::string relations_of(Language language, const FlagInfo& flag) {
-  unsigned long conflicts = flag.conflicts;
+  std::uint64_t conflicts = flag.conflicts;
   for (const FlagInfo& other : flags())
     if ((other.conflicts & bit(flag.flag)) != 0) conflicts |= bit(other.flag);
   std::string out;

@@ -95,7 +95,7 @@ Refused stumbled(Language language, const CLI::Error& error, const std::vector<C
   return {messages::value_missing.in(language, dashed(*about), about->choices), hints(language, "", verb)};
 }
 
-std::string names_of(Language language, unsigned long bits) {
+std::string names_of(Language language, std::uint64_t bits) {
   std::string names;
   for (const FlagInfo& flag : flags()) {
     if ((bits & bit(flag.flag)) == 0) continue;
@@ -106,10 +106,10 @@ std::string names_of(Language language, unsigned long bits) {
 }
 
 std::optional<Refused> check_conflicts(Language language, const Typed& typed) {
-  unsigned long given = 0;
+  std::uint64_t given = 0;
   for (const auto& [flag, value] : typed.values) given |= bit(flag);
   for (const auto& [flag, value] : typed.values) {
-    if (const unsigned long needs = info(flag).needs; needs != 0 && (needs & given) == 0)
+    if (const std::uint64_t needs = info(flag).needs; needs != 0 && (needs & given) == 0)
       return Refused{messages::needs.in(language, dashed(info(flag)), names_of(language, needs)),
                      hints(language, "", typed.verb)};
     for (const auto& [other, its_value] : typed.values) {

@@ -131,7 +131,10 @@ Task<> Worker::work() {
   co_await open_all();
   post_home([this] { static_cast<void>(load_.news_.try_send(true)); });
   static_cast<void>(co_await begun_.receive());
-  if (!stopped_) co_await measure_all();
+  if (!stopped_) {
+    co_await sleep_until(begin_);
+    co_await measure_all();
+  }
   for (const std::unique_ptr<Talk>& talk : talks_) {
     const Result<SocketInfo> info = talk->stream.info();
     if (info && info->retransmits > 0) tally_.retransmits += static_cast<std::uint64_t>(info->retransmits);
@@ -210,7 +213,7 @@ Task<> Worker::measure_all() {
 Task<> Worker::watch_time(Scope& scope) {
   co_await sleep_until(from_);
   const Duration before = os::thread_cpu_time();
-  while (!stopping()) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
+  while (!stopping() && talking_ != 0) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
   tally_.cpu = tally_.most_cpu = os::thread_cpu_time() - before;
   const Time last = precise_now() + grace;
   while (talking_ != 0 && precise_now() < last) co_await sleep_for(milliseconds(1));

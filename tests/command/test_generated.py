@@ -13,7 +13,7 @@ from support import meari, needs
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAN = ROOT / "docs/man"
 COMPLETIONS = {"bash": ROOT / "docs/completions/meari.bash", "zsh": ROOT / "docs/completions/_meari", "fish": ROOT / "docs/completions/meari.fish"}
-PAGES = ("meari", "meari-serve", "meari-connect")
+PAGES = ("meari", "meari-serve", "meari-connect", "meari-bench")
 AGAIN = "what is in docs/ is not what this command prints; run tools/generate.sh"
 
 
@@ -46,7 +46,7 @@ class Fresh(support.Case):
 
 class Complete(support.Case):
     def test_every_flag_is_in_the_page_of_its_verb_and_in_every_completion(self):
-        for verb in ("serve", "connect"):
+        for verb in ("serve", "connect", "bench"):
             flags = flags_of(verb)
             self.assertGreater(len(flags), 6)
             for folder in (MAN, MAN / "ko"):
@@ -68,7 +68,7 @@ class Complete(support.Case):
 
     def test_every_flag_and_handler_has_a_test(self):
         tests = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("*.py") if path.name != "test_generated.py")
-        for flag in {flag for verb in ("serve", "connect") for flag in flags_of(verb)}:
+        for flag in {flag for verb in ("serve", "connect", "bench") for flag in flags_of(verb)}:
             self.assertRegex(tests, rf"--{flag}\b(?!-)", f"no test mentions --{flag}")
         handlers = meari("help", "serve").stdout.decode().split("handlers\n")[1].split("\n\n")[0]
         for handler in re.findall(r"^  (\w+)", handlers, re.MULTILINE):
@@ -104,7 +104,7 @@ class Shells(support.Case):
 
     def test_bash(self):
         self.assertEqual(run("bash", "-n", COMPLETIONS["bash"]), (0, "", ""))
-        self.assertEqual(self.completed_by_bash("meari", ""), ["serve", "connect", "help"])
+        self.assertEqual(self.completed_by_bash("meari", ""), ["serve", "connect", "bench", "help"])
         self.assertEqual(self.completed_by_bash("meari", "s"), ["serve"])
         self.assertEqual(self.completed_by_bash("meari", "serve", "gr"), ["greet"])
         self.assertEqual(self.completed_by_bash("meari", "serve", "9000", "gr"), [])
@@ -115,7 +115,7 @@ class Shells(support.Case):
         self.assertEqual(self.completed_by_bash("meari", "connect", "--timeout", ""), [])
         self.assertEqual(self.completed_by_bash("meari", "--lang", "k"), ["ko"])
         self.assertEqual(self.completed_by_bash("meari", "help", "c"), ["connect"])
-        for verb in ("serve", "connect"):
+        for verb in ("serve", "connect", "bench"):
             self.assertEqual([word for word in self.completed_by_bash("meari", verb, "--") if word.startswith("--")],
                              [f"--{flag}" for flag in flags_of(verb)])
 
