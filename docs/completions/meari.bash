@@ -11,7 +11,7 @@ _meari() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       -*) ;;
-      serve | connect | help) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; else operands=$((operands + 1)); fi ;;
+      serve | connect | bench | help) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; else operands=$((operands + 1)); fi ;;
       *) operands=$((operands + 1)) ;;
     esac
   done
@@ -27,6 +27,18 @@ _meari() {
     --retry) COMPREPLY=(); return ;;
     --repeat) COMPREPLY=(); return ;;
     --interval) COMPREPLY=(); return ;;
+    --connections | -c) COMPREPLY=(); return ;;
+    --size) COMPREPLY=(); return ;;
+    --depth) COMPREPLY=(); return ;;
+    --duration | -d) COMPREPLY=(); return ;;
+    --warmup) COMPREPLY=(); return ;;
+    --rate | -r) COMPREPLY=(); return ;;
+    --threads) COMPREPLY=(); return ;;
+    --hold) COMPREPLY=(); return ;;
+    --send) COMPREPLY=(); return ;;
+    --expect) COMPREPLY=(); return ;;
+    --server-pid) COMPREPLY=(); return ;;
+    --save) COMPREPLY=(); return ;;
     --on-eof) COMPREPLY=($(compgen -W 'half-close close keep wait:' -- "$word")); return ;;
     --idle) COMPREPLY=(); return ;;
     --events) COMPREPLY=($(compgen -W 'json' -- "$word")); return ;;
@@ -42,11 +54,14 @@ _meari() {
     connect)
       words='-m --message --expect-echo --check --timeout --source --retry --repeat --interval --crlf --hexdump --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       ;;
+    bench)
+      words='--timeout -c --connections --size --depth -d --duration --warmup -r --rate --threads --churn --hold --send --expect --server-pid --save --json --backend -q --quiet --lang -h --help -V --version'
+      ;;
     help)
       words='--lang -h --help -V --version'
-      if [[ $word != -* && $operands == 0 ]]; then words='serve connect help'; fi
+      if [[ $word != -* && $operands == 0 ]]; then words='serve connect bench help'; fi
       ;;
-    *) if [[ $word == -* ]]; then words='--lang -h --help -V --version'; else words='serve connect help'; fi ;;
+    *) if [[ $word == -* ]]; then words='--lang -h --help -V --version'; else words='serve connect bench help'; fi ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
 }

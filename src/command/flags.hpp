@@ -82,7 +82,9 @@ struct FlagInfo {
   std::uint64_t conflicts = 0;  // bits of Flags that exclude this one
   std::uint64_t needs = 0;      // bits of Flags of which one has to be there, too
 };
-[[nodiscard]] constexpr std::uint64_t bit(Flag flag) noexcept { return std::uint64_t{1} << static_cast<unsigned>(flag); }
+[[nodiscard]] constexpr std::uint64_t bit(Flag flag) noexcept {
+  return std::uint64_t{1} << static_cast<unsigned>(flag);
+}
 
 struct HandlerInfo {
   Handler handler;

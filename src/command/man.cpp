@@ -38,6 +38,13 @@ constexpr Text streams{
     "터미널이 아니면 표준 출력에는 상대가 보낸 것만 나옵니다. meari가 하는 말은 모두 한 줄씩 표준 오류로 나가며, "
     "출력할 수 "
     "없는 것은 풀어서 적습니다(\\x1b)."};
+constexpr Text report_streams{
+    "The report goes to standard output when the measuring is over, and --json makes it one object on one line. What "
+    "goes "
+    "wrong, and on a terminal what each second brings, goes to standard error.",
+    "결과는 다 잰 뒤에 표준 출력으로 나가며, --json을 쓰면 한 줄짜리 객체 하나가 됩니다. 잘못된 것, 그리고 "
+    "터미널에서는 1초마다의 "
+    "상황이 표준 오류로 나갑니다."};
 constexpr Text end_of_input{
     "A TCP connection has two directions, and each ends by itself. When the input ends, meari finishes sending (FIN) "
     "and goes "
@@ -98,7 +105,8 @@ std::string synopsis(Language language, const VerbInfo& verb) {
 
 std::string verb_page(Language language, const VerbInfo& verb) {
   std::string out = section(language, synopsis_title) + synopsis(language, verb);
-  out += section(language, description_title) + roff(verb.more.in(language)) + '\n' + paragraph(streams.in(language));
+  out += section(language, description_title) + roff(verb.more.in(language)) + '\n';
+  out += paragraph((verb.verb == Verb::bench ? report_streams : streams).in(language));
   if (verb.verb == Verb::serve) {
     out += section(language, handlers_title);
     for (const HandlerInfo& handler : handlers()) {

@@ -80,7 +80,7 @@ class Bench(support.Case):
     @on_backends()
     def test_a_closed_loop_verifies_every_byte(self, backend):
         server = self.server("127.0.0.1:0", "-q", backend=backend)
-        for flags in (("-c", "1"), ("-c", "50"), ("--size", "4k", "--depth", "16"), ("--size", "1..100k", "-c", "5", "--depth", "3"),
+        for flags in (("-c", "1"), ("--connections", "50"), ("--size", "4k", "--depth", "16"), ("--size", "1..100k", "-c", "5", "--depth", "3"),
                       ("--threads", "3", "-c", "10")):
             with self.subTest(flags=flags):
                 result = self.bench(f"127.0.0.1:{server.port}", *QUICK, *flags, backend=backend)

@@ -7,7 +7,7 @@ import unittest
 import support
 from support import meari
 
-VERBS = ("serve", "connect", "help")
+VERBS = ("serve", "connect", "bench", "help")
 LANGUAGES = ("en", "ko")
 
 
@@ -35,7 +35,7 @@ class Help(support.Case):
                     self.assertEqual(line, line.rstrip())
 
     def test_every_flag_and_handler_is_explained_in_both_languages(self):
-        for verb in ("serve", "connect"):
+        for verb in ("serve", "connect", "bench"):
             english, korean = (meari("--lang", language, "help", verb).stdout.decode() for language in LANGUAGES)
             flags = re.findall(r"^  (?:-\w, |    )--([\w-]+)", english, re.MULTILINE)
             self.assertGreater(len(flags), 6)
@@ -53,7 +53,7 @@ class Help(support.Case):
             self.assertEqual(names.findall(short), names.findall(long))
 
     def test_examples_of_the_help_are_accepted(self):
-        text = meari("help", "serve").stdout.decode() + meari("help", "connect").stdout.decode()
+        text = "".join(meari("help", verb).stdout.decode() for verb in ("serve", "connect", "bench"))
         examples = re.findall(r"^  meari (.+)$", text, re.MULTILINE)
         self.assertGreater(len(examples), 6)
         for example in examples:

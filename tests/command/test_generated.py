@@ -69,10 +69,10 @@ class Complete(support.Case):
     def test_every_flag_and_handler_has_a_test(self):
         tests = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("*.py") if path.name != "test_generated.py")
         for flag in {flag for verb in ("serve", "connect", "bench") for flag in flags_of(verb)}:
-            self.assertRegex(tests, rf"--{flag}\b(?!-)", f"no test mentions --{flag}")
+            self.assertTrue(re.search(rf"--{flag}\b(?!-)", tests), f"no test mentions --{flag}")
         handlers = meari("help", "serve").stdout.decode().split("handlers\n")[1].split("\n\n")[0]
         for handler in re.findall(r"^  (\w+)", handlers, re.MULTILINE):
-            self.assertRegex(tests, rf"\"{handler}\"", f"no test mentions {handler}")
+            self.assertIn(f'"{handler}"', re.findall(r'"\w+"', tests), f"no test mentions {handler}")
 
 
 class Man(support.Case):
