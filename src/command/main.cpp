@@ -1,6 +1,6 @@
 // meari: the command. Reads the command line, says what is wrong with it, or hands over to the verb.
-#include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,10 +12,12 @@
 #include "connect.hpp"
 #include "generate.hpp"
 #include "help.hpp"
+#include "library_text.hpp"
 #include "messages.hpp"
 #include "options.hpp"
 #include "parse.hpp"
 #include "serve.hpp"
+#include "src/os/blocking_io.hpp"
 #include "status.hpp"
 #include "talk.hpp"
 #include "version.hpp"
@@ -29,13 +31,24 @@ Status refuse(const Talk& talk, const Refused& refused) {
   return Status::usage;
 }
 
-Status print(const std::string& text) {
-  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));
-  return Status::ok;
+// Help and the like. A reader that has seen enough and leaves is no failure, and no signal either; a full disk is.
+Status print(const Talk& talk, const std::string& text) {
+  os::BlockingIo output(os::standard_descriptor(os::Standard::output), os::Direction::write, os::Ownership::borrowed);
+  Error failure = output.prepare();
+  output.enter();
+  std::span<const std::byte> rest = std::as_bytes(std::span(text.data(), text.size()));
+  while (!failure && !rest.empty()) {
+    const Result<std::size_t> written = output.write(rest);
+    if (written) rest = rest.subspan(*written);
+    else failure = written.error();
+  }
+  if (failure && failure != Errc::broken_pipe)
+    talk.complain(messages::output_failed, message_of(talk.language(), failure));
+  return status_of_output(failure);
 }
 
 Status explain(const Typed& typed, const Talk& talk) {
-  if (typed.operands.empty()) return print(short_help(typed.language, std::nullopt));
+  if (typed.operands.empty()) return print(talk, short_help(typed.language, std::nullopt));
   std::vector<std::string_view> names;
   for (const VerbInfo& verb : verbs()) names.push_back(verb.name);
   const std::string& word = typed.operands.front();
@@ -43,7 +56,7 @@ Status explain(const Typed& typed, const Talk& talk) {
   if (verb == nullptr)
     return refuse(talk, {messages::unknown_verb.in(typed.language, word),
                          hints(typed.language, nearest(word, names), std::nullopt)});
-  return print(long_help(typed.language, verb->verb));
+  return print(talk, long_help(typed.language, verb->verb));
 }
 
 // The verb's settings, and the verb; or what is wrong with them.
@@ -55,17 +68,17 @@ Status with(std::variant<Settings, Refused> settings, Talk& talk, Status (*verb)
 
 Status run(int argc, char** argv) {
   const Language language = language_of(argc, argv);
+  Talk talk(language);
   if (argc > 2 && std::string_view(argv[1]) == "generate") {
     const std::vector<std::string_view> words(argv + 2, argv + argc);
-    if (const std::optional<std::string> text = generated(words)) return print(*text);
+    if (const std::optional<std::string> text = generated(words)) return print(talk, *text);
   }
-  Talk talk(language);
   const std::variant<Typed, Refused> parsed = parse(argc, argv, language);
   if (const auto* refused = std::get_if<Refused>(&parsed)) return refuse(talk, *refused);
   const Typed& typed = std::get<Typed>(parsed);
-  if (typed.has(Flag::help)) return print(short_help(language, typed.verb));
-  if (typed.has(Flag::version)) return print(version_text(language));
-  if (!typed.verb) return print(short_help(language, std::nullopt));
+  if (typed.has(Flag::help)) return print(talk, short_help(language, typed.verb));
+  if (typed.has(Flag::version)) return print(talk, version_text(language));
+  if (!typed.verb) return print(talk, short_help(language, std::nullopt));
   talk.set_quiet(typed.has(Flag::quiet));
   switch (*typed.verb) {
     case Verb::serve: return with(serve_settings(typed), talk, &serve);

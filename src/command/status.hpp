@@ -14,6 +14,11 @@ enum class Status : int {
   interrupted = 130,  // Ctrl-C, SIGTERM
 };
 
+// What a failure to write standard output amounts to. Who reads decides how much: leaving early is no failure.
+[[nodiscard]] inline Status status_of_output(const Error& error) noexcept {
+  return !error || error == Errc::broken_pipe ? Status::ok : Status::cut_short;
+}
+
 // What a failure before the first byte amounts to.
 [[nodiscard]] inline Status status_of(const Error& error) noexcept {
   switch (error.code()) {
