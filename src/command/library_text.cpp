@@ -203,7 +203,6 @@ constexpr Text sentences[] = {
     {"Windows has no abstract names; use a path", "Windows에는 추상 이름이 없습니다. 경로를 쓰십시오"},
 
     // why the handlers of the command give up
-    {"it did not read what was sent to it", "보낸 것을 읽지 않습니다"},
     {"that is this server itself", "바로 이 서버 자신입니다"},
 
     // why a server pauses

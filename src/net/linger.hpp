@@ -11,6 +11,8 @@ inline namespace v1 {
 // Closes at once when the peer has finished as well, and aborts after a failure.
 void let_go(Loop& loop, SlotId slot) noexcept;
 void close_at_once(Loop& loop, SlotId slot, bool abort) noexcept;
+// A write has stalled: nothing may follow it, not even a FIN, which would make what had gone before look complete.
+void end_sending(Loop& loop, SlotId slot) noexcept;
 
 }  // namespace v1
 }  // namespace meari

@@ -33,6 +33,8 @@ void Write::report(const Send& send) {
 }
 
 Error Write::fail(Send& send) {
+  if (send.error == Errc::timed_out) [[unlikely]]
+    end_sending(*Loop::current(), send.slot);
   report_failure(send, "write");
   return send.error.during("write");
 }

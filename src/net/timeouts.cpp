@@ -6,6 +6,7 @@
 
 #include <meari/stream.hpp>
 #include "src/backend/slot.hpp"
+#include "src/net/linger.hpp"
 
 namespace meari {
 inline namespace v1 {
@@ -68,6 +69,13 @@ void set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
   if (policy->terms->stall_ms != 0 && loop.backend().facts(slot).sending != nullptr)
     next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->stall_ms));
   if (next != never) loop.set(policy->timer, next);
+}
+
+void end_sending(Loop& loop, SlotId slot) noexcept {
+  SlotPolicy* policy = loop.backend().policy(slot);
+  if (policy == nullptr) return;
+  Errc& failure = slot_of(policy->timer).send_failure;
+  if (failure == Errc::none) failure = Errc::write_incomplete;
 }
 
 void watch_stall(Loop& loop, SlotId slot) noexcept {

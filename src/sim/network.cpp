@@ -50,6 +50,7 @@ SimNetwork::Inside::~Inside() {
 
 void SimNetwork::Inside::fail(std::string text) {
   trace->add(wire.now(), "FAILED: " + text);
+  trace->freeze();  // what comes afterwards explains nothing
   failures.push_back(std::move(text));
 }
 

@@ -8,33 +8,32 @@
 namespace meari {
 inline namespace v1 {
 
-SimTrace::Entry& SimTrace::next() {
-  if (entries_.size() < most_) return entries_.emplace_back();
-  Entry& entry = entries_[oldest_];
+void SimTrace::take(Entry entry) {
+  if (print_) std::fprintf(stderr, "%s\n", line(entry).c_str());
+  if (frozen_ || most_ == 0) return;
+  if (entries_.size() < most_) return entries_.push_back(std::move(entry));
+  entries_[oldest_] = std::move(entry);
   oldest_ = (oldest_ + 1) % most_;
-  return entry;
 }
 
 void SimTrace::add(const WireEvent& event) {
-  if (most_ == 0) return;
-  Entry& entry = next();
+  if (frozen_ && !print_) return;
+  Entry entry;
   entry.event = event;
-  entry.from = event.from == nullptr ? Address() : *event.from;
-  entry.to = event.to == nullptr ? Address() : *event.to;
-  entry.is_note = false;
+  if (event.from != nullptr) entry.from = *event.from;
+  if (event.to != nullptr) entry.to = *event.to;
   std::ranges::copy(event.bytes.first(std::min(event.bytes.size(), entry.bytes.size())), entry.bytes.begin());
   entry.event.from = entry.event.to = nullptr;
   entry.event.bytes = {};
-  if (print_) std::fprintf(stderr, "%s\n", line(entry).c_str());
+  take(std::move(entry));
 }
 
 void SimTrace::add(Time time, std::string_view note) {
-  if (most_ == 0) return;
-  Entry& entry = next();
+  Entry entry;
   entry.event.time = time;
   entry.note = note;
   entry.is_note = true;
-  if (print_) std::fprintf(stderr, "%s\n", line(entry).c_str());
+  take(std::move(entry));
 }
 
 //     0.003104211  server    10.0.0.1:9000 > 10.0.0.2:32768  departed DATA 6 "hello\n"

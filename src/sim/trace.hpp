@@ -18,7 +18,8 @@ class SimTrace {
   void add_host(std::string name) { hosts_.push_back(std::move(name)); }
   void add(const WireEvent& event);
   void add(Time time, std::string_view note);
-  [[nodiscard]] std::string text() const;  // oldest first, a line each
+  void freeze() noexcept { frozen_ = true; }  // what comes now is printed, and not kept
+  [[nodiscard]] std::string text() const;     // oldest first, a line each
 
  private:
   struct Entry {
@@ -29,11 +30,12 @@ class SimTrace {
     std::string note;
     bool is_note = false;
   };
-  Entry& next();
+  void take(Entry entry);
   [[nodiscard]] std::string line(const Entry& entry) const;
 
   std::size_t most_;
   bool print_;
+  bool frozen_ = false;
   std::vector<std::string> hosts_;
   std::vector<Entry> entries_;  // a ring
   std::size_t oldest_ = 0;

@@ -88,6 +88,21 @@ TEST_P(StreamEnds, a_peer_that_takes_nothing_fails_the_writer) {
   run(body);
 }
 
+// Also where nothing of the write that stalled had left: a FIN after it would make what went before look complete.
+TEST_P(StreamEnds, a_stalled_write_breaks_the_stream_although_nothing_of_it_had_left) {
+  auto [client, server] = Stream::pair(loop()).value();
+  server.set_timeouts({.stall = 30ms});
+  auto body = [&]() -> Task<> {
+    Result<> stalled;
+    while (stalled) stalled = co_await as_result(server.write("x"));  // a single byte cannot be cut
+    EXPECT_EQ(stalled.error(), Errc::timed_out);
+    EXPECT_TRUE(server.facts().broken);
+    Result<> more = co_await as_result(server.write("more"));
+    EXPECT_EQ(more.error(), Errc::write_incomplete);
+  };
+  run(body);
+}
+
 TEST_P(StreamEnds, a_slow_peer_is_not_stalled) {
   if (GetParam() != Make::wire) GTEST_SKIP() << "a busy machine may take nothing for longer than any stall timeout";
   auto [client, server] = streams();

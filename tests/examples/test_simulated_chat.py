@@ -1,0 +1,32 @@
+"""Shows that the simulated network finds the mistake that is hidden in a chat server, tells how to repeat it, and that the
+mended server passes every seed."""
+
+import os
+import subprocess
+import unittest
+
+from programs import EXAMPLES
+
+
+def chat(*arguments, **variables):
+    return subprocess.run([EXAMPLES / "simulated_chat", *arguments], env={**os.environ, **variables}, text=True, timeout=120,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+class SimulatedChat(unittest.TestCase):
+    def test_the_hasty_server_is_found_out_and_the_seed_that_is_told_repeats_it(self):
+        found = chat("hasty", MEARI_SIM_SEEDS="100")
+        self.assertEqual(found.returncode, 1, found.stdout)
+        for words in ("failed:", "faults: ", "FAILED: ", "hears line"):
+            self.assertIn(words, found.stdout)
+        seed = found.stdout.split("MEARI_SIM_SEED=")[1].split()[0]
+        self.assertEqual(chat("hasty", MEARI_SIM_SEED=seed).stdout, found.stdout)
+
+    def test_the_mended_server_passes_every_seed(self):
+        passed = chat(MEARI_SIM_SEEDS="300")
+        self.assertEqual(passed.returncode, 0, passed.stdout)
+        self.assertTrue(passed.stdout.startswith("300 seeds, "), passed.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
