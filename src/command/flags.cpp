@@ -325,6 +325,7 @@ constexpr VariableInfo variable_table[] = {
     {"LC_ALL, LC_MESSAGES, LANG", everywhere,
      {"the language of all messages, unless --lang is given", "--lang가 없을 때 메시지의 언어"}},
     {"MEARI_BACKEND", in_serve | in_connect, {"as --backend", "--backend와 같습니다"}},
+    {"NO_COLOR", in_serve | in_connect, {"when it is set: no colours", "설정되어 있으면 색을 쓰지 않습니다"}},
     {"TERM", in_connect, {"dumb: the terminal edits its lines itself", "dumb이면 줄 편집을 터미널에 맡깁니다"}},
     {"XDG_STATE_HOME", in_connect,
      {"the lines that you typed are kept in meari/history there (default: ~/.local/state)",

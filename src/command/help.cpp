@@ -16,6 +16,22 @@ constexpr Text addresses_title{"addresses", "주소"};
 constexpr Text statuses_title{"exit status", "종료 상태"};
 constexpr Text variables_title{"environment", "환경 변수"};
 constexpr Text examples_title{"examples", "예"};
+constexpr Text flag_word{"flags", "옵션"};
+constexpr Text values_title{"what to write", "적는 법"};
+constexpr Text try_title{"try it, in two terminals", "터미널 두 개에서 해 보기"};
+constexpr Text try_serve{"an echo server, for this machine alone", "이 컴퓨터 안에서만 쓰는 에코 서버"};
+constexpr Text try_connect{"type lines, and see them come back; Ctrl-D ends",
+                           "입력한 줄이 그대로 돌아옵니다. 끝은 Ctrl-D"};
+constexpr Text where_to_serve{
+    "9000 (this machine alone, the default), :9000 (everybody), 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock, "
+    "udp:9000; several, if you like",
+    "9000 (이 컴퓨터 안에서만, 기본), :9000 (모두에게), 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock, "
+    "udp:9000. 여러 "
+    "개 적어도 됩니다"};
+constexpr Text where_to_connect{
+    "9000 (this machine), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock",
+    "9000 (이 컴퓨터), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock"};
+constexpr Text times{"500ms, 2s, 5m, 1h", "500ms, 2s, 5m, 1h (밀리초, 초, 분, 시간)"};
 constexpr Text more{"More: meari VERB --help (short), meari help VERB (all of it)",
                     "더 보기: meari 명령 --help (짧게), meari help 명령 (모두)"};
 constexpr Text more_of{"More, with examples: meari help ", "예를 포함한 자세한 설명: meari help "};
@@ -116,7 +132,8 @@ std::string handler_lines(Language language) {
 }
 
 std::string usage_line(Language language, const VerbInfo& verb) {
-  return std::string(usage.in(language)) + "meari " + std::string(verb.name) + ' ' + std::string(verb.operands) + "\n";
+  return std::string(usage.in(language)) + "meari " + std::string(verb.name) + " [" +
+         std::string(flag_word.in(language)) + "] " + std::string(verb.operands) + "\n";
 }
 
 std::string names_of(std::uint64_t bits) {
@@ -144,12 +161,21 @@ std::string short_help(Language language, std::optional<Verb> verb) {
     for (const VerbInfo& each : verbs())
       rows.push_back(
           {std::string(each.name) + ' ' + std::string(each.operands), std::string(each.summary.in(language))});
-    return std::string(title.in(language)) + "\n\n" + table(verbs_title.in(language), rows) + '\n' +
-           flag_lines(language, verb) + '\n' + std::string(more.in(language)) + '\n';
+    const std::vector<Row> first_steps = {{"meari serve", std::string(try_serve.in(language))},
+                                          {"meari connect localhost:9000", std::string(try_connect.in(language))}};
+    return std::string(title.in(language)) + "\n\n" + table(try_title.in(language), first_steps) + '\n' +
+           table(verbs_title.in(language), rows) + '\n' + flag_lines(language, verb) + '\n' +
+           std::string(more.in(language)) + '\n';
   }
   const VerbInfo& about = info(*verb);
   std::string out = usage_line(language, about) + '\n';
   if (*verb == Verb::serve) out += handler_lines(language) + '\n';
+  if (*verb != Verb::help) {
+    const Text& where = *verb == Verb::serve ? where_to_serve : where_to_connect;
+    const std::vector<Row> rows = {{"ADDRESS", std::string(where.in(language))},
+                                   {"TIME", std::string(times.in(language))}};
+    out += table(values_title.in(language), rows) + '\n';
+  }
   out += flag_lines(language, verb) + '\n';
   return out + std::string(more_of.in(language)) + std::string(about.name) + '\n';
 }

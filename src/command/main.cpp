@@ -53,6 +53,7 @@ Status explain(const Typed& typed, const Talk& talk) {
   for (const VerbInfo& verb : verbs()) names.push_back(verb.name);
   const std::string& word = typed.operands.front();
   const VerbInfo* verb = find_verb(word);
+  if (find_handler(word) != nullptr) verb = find_verb("serve");  // whose page explains it
   if (verb == nullptr)
     return refuse(talk, {messages::unknown_verb.in(typed.language, word),
                          hints(typed.language, nearest(word, names), std::nullopt)});

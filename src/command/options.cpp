@@ -1,6 +1,8 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "durations.hpp"
@@ -108,8 +110,8 @@ class Reader {
   void refuse(std::string sentence, std::string_view meant = {}) {
     if (!refused_) refused_ = Refused{std::move(sentence), hints(typed_.language, meant, typed_.verb)};
   }
-  void refuse(const Error& error) {
-    if (!refused_) refused_ = Refused{message_of(typed_.language, error), hints(typed_.language, {}, typed_.verb)};
+  void refuse(const Error& error, std::string_view meant = {}) {
+    if (!refused_) refused_ = Refused{message_of(typed_.language, error), hints(typed_.language, meant, typed_.verb)};
   }
   void add_hint(std::string hint) {
     if (refused_) refused_->hints.insert(refused_->hints.begin(), std::move(hint));
@@ -140,18 +142,43 @@ std::string handler_names(bool of_datagrams) {
   return all;
 }
 
-void refuse_handler(Reader& reader, std::string_view word) {
+bool is_number(std::string_view word) noexcept {
+  return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// The address that somebody may have meant: who writes the port as a word of its own as other tools want it, forgets it, leaves
+// out the brackets, or takes a line from a browser. Nothing when that would be no address either.
+std::string meant_address(std::string word, std::string_view next) {
+  const auto port_or = [](std::string& host, std::string_view usual) {
+    host.resize(std::min(host.size(), host.find('/')));
+    if (host.empty()) return std::string();
+    return host.contains(':') ? host : host + ':' + std::string(usual);
+  };
+  const std::size_t colon = word.rfind(':');
+  std::string meant;
+  if (word.starts_with("http://")) meant = port_or(word.erase(0, 7), "80");
+  else if (word.starts_with("https://")) meant = port_or(word.erase(0, 8), "443");
+  else if (is_number(next)) meant = (word.contains(':') ? '[' + word + ']' : word) + ':' + std::string(next);
+  else if (colon == std::string::npos) meant = word + ":9000";
+  else if (word.find(':') != colon) meant = '[' + word.substr(0, colon) + ']' + word.substr(colon);
+  return Endpoint::parse(meant) ? meant : std::string();
+}
+
+void refuse_handler(Reader& reader, const std::string& word, std::string_view next) {
   std::vector<std::string_view> names;
   for (const HandlerInfo& handler : handlers()) names.push_back(handler.name);
-  reader.refuse(messages::unknown_handler.in(reader.language(), word), nearest(word, names));
+  std::string meant(nearest(word, names));
+  if (meant.empty() && word == "localhost") meant = meant_address(word, next);
+  reader.refuse(messages::unknown_handler.in(reader.language(), word), meant);
   reader.add_hint(messages::handlers_are.in(reader.language(), handler_names(false)));
 }
 
-void read_endpoint(Reader& reader, const std::string& word, ServeSettings& settings) {
+// `next`: the word behind it.
+void read_endpoint(Reader& reader, const std::string& word, std::string_view next, ServeSettings& settings) {
   Result<Endpoint> endpoint = Endpoint::parse(word);
   if (!endpoint) {
-    if (looks_like_a_name(word)) return refuse_handler(reader, word);
-    return reader.refuse(endpoint.error());
+    if (looks_like_a_name(word)) return refuse_handler(reader, word, next);
+    return reader.refuse(endpoint.error(), meant_address(word, next));
   }
   if (endpoint->kind == Kind::datagram && !info(settings.handler).datagrams)
     return reader.refuse(
@@ -205,9 +232,10 @@ void read_target(Reader& reader, const Typed& typed, Endpoint& target) {
   if (typed.operands.empty()) return reader.refuse(messages::address_missing.in(typed.language, verb));
   const std::string& word = typed.operands.front();
   if (typed.operands.size() > 1)
-    return reader.refuse(messages::one_address.in(typed.language, verb, typed.operands[1]));
+    return reader.refuse(messages::one_address.in(typed.language, verb, typed.operands[1]),
+                         typed.operands.size() == 2 ? meant_address(word, typed.operands[1]) : "");
   Result<Endpoint> where = Endpoint::parse(word);
-  if (!where) return reader.refuse(where.error());
+  if (!where) return reader.refuse(where.error(), meant_address(word, {}));
   if (where->kind == Kind::datagram) return reader.refuse(messages::no_datagrams.in(typed.language, word, verb));
   if (where->form == Endpoint::Form::any || where->address.is_any())
     return reader.refuse(messages::no_wildcard.in(typed.language, word, verb));
@@ -246,7 +274,10 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
         read_argument(reader, *word++, settings);
     }
   }
-  for (; word != typed.operands.end(); ++word) read_endpoint(reader, *word, settings);
+  for (; word != typed.operands.end(); ++word) {
+    const auto next = std::next(word);
+    read_endpoint(reader, *word, next == typed.operands.end() ? std::string_view() : *next, settings);
+  }
   if (const std::string* policy = typed.value(Flag::on_eof)) read_policy(reader, *policy, settings);
   settings.raw = typed.has(Flag::raw);
   for (const Flag flag : {Flag::on_eof, Flag::raw})

@@ -7,6 +7,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <meari/address.hpp>
+
 #include "messages.hpp"
 
 namespace meari::command {
@@ -50,6 +52,29 @@ void add_flags(CLI::App& app, std::optional<Verb> verb, std::vector<Collected>& 
 
 std::string flag_part(std::string_view word) { return std::string(word.substr(0, word.find('='))); }
 
+// What somebody may have meant whose first word is no verb: a word of other tools, a handler, or an address.
+std::string meant_verb(const std::string& word) {
+  std::vector<std::string_view> names;
+  for (const VerbInfo& verb : verbs()) names.push_back(verb.name);
+  for (const auto& [other, ours] : {std::pair{"listen", "serve"}, {"server", "serve"}, {"client", "connect"}})
+    if (word == other) return ours;
+  if (const std::string_view near = nearest(word, names); !near.empty()) return std::string(near);
+  if (find_handler(word) != nullptr) return "meari serve " + word;
+  const Result<Endpoint> address = Endpoint::parse(word);
+  if (!address) return {};
+  return (address->form == Endpoint::Form::any || address->kind == Kind::datagram ? "meari serve " : "meari connect ") +
+         word;
+}
+
+// The flag of other tools that has no use here, because its value is an operand.
+std::string_view meant_instead(std::string_view typed, std::optional<Verb> verb) {
+  constexpr std::string_view others[] = {"-p", "--port", "--host", "-a", "--address", "-l", "--listen", "--server"};
+  if (std::ranges::find(others, typed) == std::end(others)) return {};
+  return verb == Verb::connect ? "meari connect localhost:9000"
+         : verb == Verb::bench ? "meari bench localhost:9000"
+                               : "meari serve 9000";
+}
+
 Refused unknown_flag(Language language, std::string_view word, std::optional<Verb> verb) {
   const std::string typed = flag_part(word);
   for (const FlagInfo& flag : flags()) {
@@ -62,19 +87,19 @@ Refused unknown_flag(Language language, std::string_view word, std::optional<Ver
   std::vector<std::string> names;
   for (const FlagInfo& flag : flags())
     if (belongs_to(flag, verb)) names.push_back(dashed(flag));
-  const std::string_view meant =
-      typed.starts_with("--") ? nearest(typed, std::vector<std::string_view>(names.begin(), names.end())) : "";
+  const std::string_view meant = !meant_instead(typed, verb).empty() ? meant_instead(typed, verb)
+                                 : typed.starts_with("--")
+                                     ? nearest(typed, std::vector<std::string_view>(names.begin(), names.end()))
+                                     : "";
   return {messages::unknown_flag.in(language, typed), hints(language, meant, verb)};
 }
 
 Refused unknown_verb(Language language, const std::string& word) {
-  std::vector<std::string_view> names;
   std::string all;
   for (const VerbInfo& verb : verbs()) {
-    names.push_back(verb.name);
     all += (all.empty() ? "" : ", ") + std::string(verb.name);
   }
-  Refused refused{messages::unknown_verb.in(language, word), hints(language, nearest(word, names), std::nullopt)};
+  Refused refused{messages::unknown_verb.in(language, word), hints(language, meant_verb(word), std::nullopt)};
   refused.hints.insert(refused.hints.begin(), messages::verbs_are.in(language, all));
   return refused;
 }

@@ -46,6 +46,12 @@ class Help(support.Case):
                     self.assertGreater(len(page.group(1).splitlines()), 1, f"--{flag} needs a line of help and more")
                 self.assertRegex(re.search(rf"^  (?:-\w, |    )--{flag}\b.*\n((?:        .+\n)+)", korean, re.MULTILINE).group(1), "[가-힣]")
 
+    def test_flags_say_what_they_do_not_go_with(self):
+        for language, needs, excludes in (("en", "Only with: --message, --check.", "Not with: --check, --raw."), ("ko", "함께 씁니다: --message, --check.", "함께 쓸 수 없는 옵션: --check, --raw.")):
+            text = re.sub(r"\s+", " ", meari("--lang", language, "help", "connect").stdout.decode())
+            self.assertIn(needs, text)
+            self.assertIn(excludes, text)
+
     def test_short_help_names_the_same_flags_as_long_help(self):
         for verb in VERBS:
             short, long = (meari(*words).stdout.decode() for words in ([verb, "-h"], ["help", verb]))
@@ -84,8 +90,20 @@ class Mistakes(support.Case):
                              (["help", "srve"], "serve")):
             self.assertIn(f"did you mean {meant}?", self.refused(*words))
 
+    def test_habits_of_other_tools_are_understood(self):
+        for words, meant in ((["connect", "localhost"], "localhost:9000"), (["connect", "localhost", "80"], "localhost:80"),
+                             (["serve", "127.0.0.1", "80"], "127.0.0.1:80"), (["serve", "localhost", "80"], "localhost:80"),
+                             (["connect", "::1", "80"], "[::1]:80"), (["connect", "::1:80"], "[::1]:80"),
+                             (["connect", "http://example.org/x"], "example.org:80"), (["connect", "https://example.org:8443/"], "example.org:8443"),
+                             (["localhost:80"], "meari connect localhost:80"), ([":80"], "meari serve :80"), (["discard"], "meari serve discard"),
+                             (["listen", "80"], "serve"), (["client", "80"], "connect"), (["-l", "80"], "meari serve 9000"),
+                             (["serve", "--port", "80"], "meari serve 9000"), (["connect", "-p", "80"], "meari connect localhost:9000")):
+            self.assertIn(f"did you mean {meant}?", self.refused(*words), words)
+        self.assertEqual(meari("help", "greet").stdout, meari("help", "serve").stdout)
+
     def test_nothing_is_suggested_when_nothing_is_near(self):
-        for words in (["zzz"], ["serve", "qotd", "9000"], ["serve", "--zzz"], ["serve", "-z"]):
+        for words in (["zzz"], ["serve", "qotd", "9000"], ["serve", "--zzz"], ["serve", "-z"], ["connect", "a b"], ["serve", "foo", "bar"],
+                      ["connect", "http://"]):
             self.assertNotIn("did you mean", self.refused(*words))
 
     def test_unknown_handlers_name_those_that_exist(self):
