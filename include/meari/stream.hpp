@@ -11,7 +11,7 @@
 //
 // One read and one write may overlap. A second read fails with busy; several writers queue and go out in order.
 // A cancelled read loses no byte. A cancelled write leaves the Stream whole when nothing of it had left; else this
-// direction is broken, and every later write fails with write_incomplete.
+// direction is broken, as it is after a write that stalled, and every later write fails with write_incomplete.
 #pragma once
 
 #include <cstddef>

@@ -35,16 +35,24 @@ Task<> World::talk(Job& job, Stream& peer) {
   }
 }
 
-// A cancelled read loses no byte, and a write that was cancelled before anything left can be done again.
+// A cancelled read loses no byte, and what is put back is read again.
 Task<Chunk> World::read_patiently(Job& job, Stream& peer) {
   for (;;) {
-    if (!job.dice.one_in(3)) co_return co_await peer.read();
+    if (!job.dice.one_in(3)) {
+      Chunk data = co_await peer.read();
+      if (data.size() < 2 || !job.dice.one_in(4)) co_return std::move(data);
+      Chunk front = data.split(job.dice.between(1, data.size() - 1));
+      peer.unread(std::move(data));
+      co_return std::move(front);
+    }
     const Duration patience(static_cast<Duration::rep>(job.dice.below(3) * 1'000'000));
     const std::size_t most = job.dice.between(1, 200);
     Result<Chunk> data = co_await as_result(with_timeout(patience, peer.read_some(most)));
     if (data || data.error() != Errc::timed_out) co_return std::move(data);
   }
 }
+
+// A write that was cancelled before anything left can be done again. In every form that a write has.
 Task<> World::write_patiently(Job& job, Stream& peer, std::string text) {
   while (job.dice.one_in(3)) {
     const Duration patience(static_cast<Duration::rep>(job.dice.below(3) * 1'000'000));
@@ -52,7 +60,23 @@ Task<> World::write_patiently(Job& job, Stream& peer, std::string text) {
     if (written) co_return;
     if (written.error() != Errc::timed_out) co_return co_await Error(written.error());
   }
-  co_await peer.write(text);
+  const std::span<const std::byte> all = std::as_bytes(std::span(text));
+  const std::size_t third = all.size() / 3;
+  switch (job.dice.below(4)) {
+    case 0: co_await peer.write(text); break;
+    case 1: co_await peer.write(Bytes::copy_of(text)); break;
+    case 2: {
+      Result<Chunk> copy = Chunk::copy_of(all);
+      co_await peer.write(std::move(*copy));
+      break;
+    }
+    default: {
+      const std::span<const std::byte> pieces[] = {
+          all.first(third), all.subspan(third, third), {}, all.subspan(2 * third)};
+      const std::span<const std::span<const std::byte>> in_order = pieces;
+      co_await peer.write(in_order);
+    }
+  }
 }
 
 Task<> World::write_all_of_it(Job& job, Stream& peer) {
