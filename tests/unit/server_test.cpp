@@ -217,6 +217,10 @@ TEST_P(ServerTest, a_peer_that_takes_nothing_is_ended) {
 }
 
 TEST_P(ServerTest, draining_ends_idle_sessions_and_lets_busy_ones_finish) {
+  std::vector<std::string> told;
+  loop->observe([&told](const Event& event) {
+    if (event.what == Event::What::drained) told.emplace_back(event.note);
+  });
   Channel<int> go({.capacity = 1});
   auto handler = [&](Stream peer) -> Task<> {
     Chunk data = co_await peer.read();
@@ -248,6 +252,9 @@ TEST_P(ServerTest, draining_ends_idle_sessions_and_lets_busy_ones_finish) {
   EXPECT_EQ(server.drained().idle, 1u);
   EXPECT_EQ(server.drained().finished, 1u);
   EXPECT_EQ(server.drained().cut_off, 0u);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told.front(), "finished 1, idle 1, cut off 0, dropped bytes 0");
+  loop->observe({});
 }
 
 TEST_P(ServerTest, what_is_busy_at_the_deadline_is_cut_off) {
