@@ -27,6 +27,11 @@ class SimulatedChat(unittest.TestCase):
         self.assertEqual(passed.returncode, 0, passed.stdout)
         self.assertTrue(passed.stdout.startswith("300 seeds, "), passed.stdout)
 
+    def test_a_range_of_seeds_runs_and_what_is_no_number_is_refused(self):
+        self.assertTrue(chat(MEARI_SIM_SEEDS="40-49").stdout.startswith("10 seeds, "))
+        for wrong in ("1e3", "5-", "-5", "many"):
+            self.assertNotEqual(chat(MEARI_SIM_SEEDS=wrong).returncode, 0, wrong)
+
 
 if __name__ == "__main__":
     unittest.main()
