@@ -64,6 +64,8 @@ Task<Status> Conversation::converse() {
   announce();
   if (settings_.check) co_return report_check();
   const Result<> result = co_await as_result(both_ways());
+  // What was being typed stays where it is, and what we say from now on begins below it.
+  if (std::exchange(at_prompt_, false) && os::is_terminal(os::Standard::error)) std::fputs("\n", stderr);
   if (result) co_await settle();
   co_return verdict(result);
 }
@@ -97,8 +99,10 @@ Status Conversation::report_check() const {
 }
 
 void Conversation::tell(std::string line) {
-  if (editor_ != nullptr && at_prompt_ && os::is_terminal(os::Standard::error))
-    line = editor_->hide() + std::move(line) + editor_->show();
+  if (editor_ != nullptr && at_prompt_ && os::is_terminal(os::Standard::error)) {
+    line.insert(0, editor_->hide());
+    line += editor_->show();  // in this order, so not in one expression
+  }
   static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
 }
 
@@ -298,7 +302,7 @@ Task<> Conversation::receive_lines() {
     static_cast<void>(replied_.try_send(true));
   }
   end_ = End::peer_closed;
-  if (at_prompt_) co_await print("\n");
+  if (std::exchange(at_prompt_, false)) co_await print("\n");
   if (dumped_here_) co_await dump(hexdump_.end(HexDump::Way::in, loop_.now() - begin_));
 }
 

@@ -55,6 +55,9 @@ class Editing(support.Case):
         person.sees(r"^>$")
         return person
 
+    def echo_with(self, *flags):
+        return self.person(self.server(f"{LOOPBACK}:0"), *flags)
+
     def echo(self, **more):
         return self.person(self.server(f"{LOOPBACK}:0"), **more)
 
@@ -131,6 +134,16 @@ class Editing(support.Case):
         person.sees(r"^news\n  bytes received: 5\n> 한글\Z")
         person.sees(r'recv\(\).*"news\\n"')
         self.assertEqual(person.screen.text().count("한글"), 1)
+
+    def test_what_is_said_at_the_end_stands_below_the_line(self):
+        for flags in ([], ["--explain"]):
+            person = self.echo_with(*flags)
+            person.press("half a line")
+            person.sees("^> half a line$")                                 # Ctrl-C throws away what has not been read
+            person.press("\x03")
+            self.assertEqual(person.end(), 130)
+            self.assertRegex(person.screen.text(), r"(?m)^> half a line(\^C)?\nmeari: sent 0, acknowledged 0, received 0; you interrupted it$")
+            self.assertEqual(len(re.findall("^>", person.screen.text(), re.MULTILINE)), 1)
 
     def test_history_over_several_runs(self):
         server = self.server(f"{LOOPBACK}:0")
