@@ -1,6 +1,6 @@
 # tests/unit  tests/contract  tests/conformance  tests/sim  tests/regression
 #                                                              all *.cpp of a folder are one GoogleTest program, meari_<folder>
-# tests/torture                                                the same, with hooks in every system call (MEARI_TORTURE)
+# tests/torture                                                one program, with hooks in every system call (MEARI_TORTURE)
 # tests/command  tests/examples                                every test_*.py is one test (unittest; MEARI and EXAMPLES say where)
 # tests/fuzz                                                   every *.cpp is one fuzzer, run for a moment (MEARI_FUZZ)
 # tests/support                                                what they share: headers, and *.cpp as a small library
@@ -41,17 +41,13 @@ if(MEARI_SANITIZE)
 endif()
 
 function(meari_test_program folder)
-  cmake_parse_arguments(test "" "" "LIBRARIES" ${ARGN})
-  if(NOT test_LIBRARIES)
-    set(test_LIBRARIES meari_support GTest::gmock)
-  endif()
   meari_sources(test_sources tests/${folder})
   if(NOT GTest_FOUND OR NOT test_sources)
     return()
   endif()
   add_executable(meari_${folder} ${test_sources})
   set_target_properties(meari_${folder} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
-  target_link_libraries(meari_${folder} PRIVATE ${test_LIBRARIES} GTest::gtest_main)
+  target_link_libraries(meari_${folder} PRIVATE meari_support GTest::gtest_main GTest::gmock)
   gtest_discover_tests(meari_${folder}
     TEST_PREFIX "${folder}."
     DISCOVERY_MODE PRE_TEST
@@ -64,16 +60,17 @@ foreach(folder IN ITEMS unit contract conformance sim regression)
   meari_test_program(${folder})
 endforeach()
 
-if(MEARI_TORTURE)
-  # It needs a library with hooks, and so none of what the other tests share.
-  meari_test_program(torture LIBRARIES meari_tortured meari_flags)
-  if(TARGET meari_torture)
-    target_include_directories(meari_torture PRIVATE "${PROJECT_SOURCE_DIR}")
-    target_compile_definitions(meari_torture PRIVATE MEARI_SOURCES="${PROJECT_SOURCE_DIR}/src")
-    if(MEARI_URING_FOUND)
-      target_link_libraries(meari_torture PRIVATE PkgConfig::MEARI_URING)
-    endif()
-  endif()
+if(MEARI_TORTURE AND GTest_FOUND)
+  # It needs a library with hooks, and so none of what the other tests share. tools/steps/torture.sh runs it.
+  meari_sources(torture_sources tests/torture)
+  add_executable(meari_torture ${torture_sources})
+  set_target_properties(meari_torture PROPERTIES
+    CXX_EXTENSIONS OFF
+    EXCLUDE_FROM_ALL ON
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  target_compile_definitions(meari_torture PRIVATE MEARI_SOURCES="${PROJECT_SOURCE_DIR}/src")
+  target_include_directories(meari_torture PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(meari_torture PRIVATE meari_tortured meari_flags PkgConfig::MEARI_URING GTest::gtest_main)
 endif()
 
 find_package(Python3 QUIET COMPONENTS Interpreter)

@@ -206,11 +206,9 @@ class Epoll final : public Kernel<Epoll> {
   Submitted start_connect(Slot& slot, Connect& connect) {
     if (slot.connected || slot.waiting != nullptr) return refuse(connect, Errc::busy);
     const os::NativeAddress to(connect.target);
-    int result = 0;
-    do {
-      result = sys::connect(slot.descriptor, to.data(), to.size);
-    } while (result != 0 && sys::last_error() == EINTR);
-    if (result != 0 && sys::last_error() != EINPROGRESS)
+    const int result = sys::connect(slot.descriptor, to.data(), to.size);
+    // EINTR: the handshake goes on without us, as with EINPROGRESS (POSIX).
+    if (result != 0 && sys::last_error() != EINPROGRESS && sys::last_error() != EINTR)
       return refuse(connect, system_error(sys::last_error(), "connect to", connect.target));
     if (result == 0) {
       if (Error error = os::connect_result(slot.descriptor, connect.target)) return refuse(connect, std::move(error));
@@ -354,6 +352,11 @@ class Epoll final : public Kernel<Epoll> {
 
   void wait(Time until) override {
     pool_.belongs_to_this_thread();
+    if (is_lost()) {
+      kernel::wait_for_wake(wake_, awake_, ready_.empty() ? until : Time::min());
+      turn_time_ = kernel::now();
+      return;
+    }
     feed_starved();
     if (unwatched_) fail_unwatched();
     std::array<epoll_event, events_a_wait> events;
@@ -363,11 +366,7 @@ class Epoll final : public Kernel<Epoll> {
     feed_starved();
   }
 
-  void wake() noexcept override {
-    if (awake_.exchange(true, std::memory_order_acq_rel)) return;
-    const std::uint64_t one = 1;
-    static_cast<void>(sys::write(wake_, &one, sizeof one));
-  }
+  void wake() noexcept override { kernel::wake(wake_, awake_); }
 
  private:
   static std::uint64_t tag(const Slot& slot) noexcept { return (std::uint64_t{slot.generation} << 32) | slot.place; }
@@ -383,14 +382,19 @@ class Epoll final : public Kernel<Epoll> {
       time.tv_sec = static_cast<time_t>(left / std::chrono::seconds(1));
       time.tv_nsec = static_cast<long>((left % std::chrono::seconds(1)).count());
     }
-    const int count = sys::epoll_pwait2(epoll_, events.data(), events_a_wait, limit);
+    int count = sys::epoll_pwait2(epoll_, events.data(), events_a_wait, limit);
+    if (count < 0 &&
+        (sys::last_error() == ENOSYS || sys::last_error() == EPERM)) {  // filters may know the older one only
+      const int milliseconds =
+          limit == nullptr
+              ? -1
+              : static_cast<int>(std::min<long long>(time.tv_sec, 86400) * 1000 + (time.tv_nsec + 999'999) / 1'000'000);
+      count = sys::epoll_wait(epoll_, events.data(), events_a_wait, milliseconds);
+    }
     if (count >= 0) return count;
-    if (sys::last_error() != ENOSYS) return 0;  // EINTR: the loop looks around and comes again
-    const int milliseconds =
-        limit == nullptr
-            ? -1
-            : static_cast<int>(std::min<long long>(time.tv_sec, 86400) * 1000 + (time.tv_nsec + 999'999) / 1'000'000);
-    return std::max(sys::epoll_wait(epoll_, events.data(), events_a_wait, milliseconds), 0);
+    // EINTR: the loop looks around and comes again. With anything else it would do nothing but come again.
+    if (const int code = sys::last_error(); code != EINTR) lose(system_error(code, "wait for events"));
+    return 0;
   }
 
   void happened(const epoll_event& event) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <thread>
 
 #include "src/os/system.hpp"
 
@@ -89,13 +90,36 @@ Result<SocketInfo> info(Descriptor descriptor, Role role, bool local) {
 }
 
 void close(const Slot& slot) noexcept {
-  if (slot.abort) static_cast<void>(os::set_linger(slot.descriptor, 0));
+  // Without RST the peer would take what was cut off for whole. To dissolve the connection is the other way to send one.
+  if (slot.abort && !os::set_linger(slot.descriptor, 0)) os::disconnect(slot.descriptor);
   Address path;
   if (slot.local && slot.role == Role::listener)
     if (Result<Address> bound = os::local_address(slot.descriptor)) path = *std::move(bound);
   sys::close(slot.descriptor);
   // Not while somebody else still listens there: another process with a copy of the descriptor, or a successor.
   if (path.family() == Family::local) static_cast<void>(os::remove_stale(path));
+}
+
+void wake(Descriptor eventfd, std::atomic<bool>& awake) noexcept {
+  if (awake.exchange(true, std::memory_order_acq_rel)) return;
+  // Should it fail, the next one has to try again, or no wake-up would ever come through.
+  if (!os::notify(eventfd)) awake.store(false, std::memory_order_release);
+}
+
+void wait_for_wake(Descriptor eventfd, std::atomic<bool>& awake, Time until) noexcept {
+  constexpr long long longest = 1'000'000;
+  int milliseconds = -1;
+  if (until != never) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now()).count();
+    milliseconds = static_cast<int>(std::clamp<long long>(left, 0, longest));
+  }
+  pollfd entry{.fd = sys::plain(eventfd), .events = POLLIN, .revents = 0};
+  const int found = sys::poll(&entry, 1, milliseconds);
+  if (found < 0 && sys::last_error() != EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (found <= 0) return;
+  awake.store(false, std::memory_order_release);
+  std::uint64_t count = 0;
+  static_cast<void>(sys::read(eventfd, &count, sizeof count));
 }
 
 bool try_accept(Descriptor listener, int flags, Accept& accept) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 
 #include "src/backend/slotted.hpp"
@@ -27,6 +28,11 @@ Result<Found> examine(Descriptor descriptor);
 Result<SocketInfo> info(Descriptor descriptor, Role role, bool local);
 // Closes what the slot has; where it is to be aborted the peer gets RST. A listener's Unix-domain path goes with it.
 void close(const Slot& slot) noexcept;
+
+// Makes the eventfd readable, from any thread and from signal handlers. `awake` says that it is: nobody has looked since.
+void wake(Descriptor eventfd, std::atomic<bool>& awake) noexcept;
+// Waits for that alone: for a backend that is lost.
+void wait_for_wake(Descriptor eventfd, std::atomic<bool>& awake, Time until) noexcept;
 
 // Each of these tries once and never waits. True: the operation has its outcome, good or bad. False: it has to wait.
 // The next client, with its address. The listener has to be in non-blocking mode; `flags` are for what it accepts.

@@ -200,6 +200,23 @@ void SlotBackend::abandon_send(Slot& slot, Send& send, Errc reason) noexcept {
   sends_failed(slot, Errc::write_incomplete);
 }
 
+// ---- ends of all things
+
+void SlotBackend::lose(const Error& error) noexcept {
+  lost_ = error;
+  for (std::uint32_t place = 0; place < slots_.size(); ++place) {
+    Slot& slot = slots_.at(place);
+    if (!slot.in_use) continue;
+    unstarve(slot);
+    failure_came(slot, error);
+    while (Operation* waiting = slot.waiting) {
+      leave(slot, *waiting);
+      refuse(*waiting, error);
+    }
+    sends_failed(slot, error);
+  }
+}
+
 // ---- slots
 
 Result<SlotId> SlotBackend::fresh(Descriptor descriptor, Role role) noexcept {

@@ -103,6 +103,12 @@ class SlotBackend : public Backend {
   // The send is not to go on: out of the queue, failed with `reason`; the stream is broken if a part had left.
   void abandon_send(Slot& slot, Send& send, Errc reason) noexcept;
 
+  // ---- ends of all things
+  // The kernel will not work for this backend any more: what waits fails with `error`, and so does all that is submitted
+  // from now on. So Tasks end with a reason, and the loop can be destroyed.
+  void lose(const Error& error) noexcept;
+  [[nodiscard]] bool is_lost() const noexcept { return static_cast<bool>(lost_); }
+
   // ---- slots
   Result<SlotId> fresh(Descriptor descriptor, Role role) noexcept;  // a new slot; out_of_memory
   void forget(Slot& slot) noexcept;                                 // the slot is free for the next
@@ -123,6 +129,7 @@ class SlotBackend : public Backend {
   std::uint32_t first_starved_ = Slot::nobody;
   std::uint32_t last_starved_ = Slot::nobody;
   Unread* spare_unread_ = nullptr;
+  Error lost_;
 };
 
 // ---- what happens for every message stands here, so that it becomes part of the backend's own code
@@ -303,6 +310,7 @@ class Slotted : public SlotBackend {
     operation.error = Error();
     Slot* slot = slots_.find(operation.slot);
     if (slot == nullptr || slot->closing) return refuse(operation, Errc::closed);
+    if (is_lost()) return refuse(operation, lost_);
     switch (operation.kind) {
       case Operation::Kind::receive: return submit_receive(*slot, static_cast<Receive&>(operation));
       case Operation::Kind::send:

@@ -59,8 +59,7 @@ void Uring::own() {
   owned_ = true;
   owner_ = std::this_thread::get_id();
   pool_.belongs_to_this_thread();
-  if (Error error = ring_.enable()) broken("io_uring could not be enabled");
-  watch_wake();
+  if (!ring_.enable()) watch_wake();
 }
 
 void Uring::watch_wake() noexcept {
@@ -91,6 +90,7 @@ Result<Descriptor> Uring::release(SlotId id) {
   if (slot->in_kernel != 0) {
     withdraw_all(*slot);
     work_until([slot] { return slot->in_kernel == 0; }, Duration::max());
+    if (slot->in_kernel != 0) return ring_.failure();
     if (slot->last_unread != nullptr) return Errc::busy;  // it came in the last moment
   }
   const Descriptor descriptor = slot->descriptor;
@@ -103,14 +103,15 @@ Result<Descriptor> Uring::release(SlotId id) {
 
 // ---- turning
 
-void Uring::wake() noexcept {
-  if (awake_.exchange(true, std::memory_order_acq_rel)) return;
-  const std::uint64_t one = 1;
-  static_cast<void>(sys::write(wake_, &one, sizeof one));
-}
+void Uring::wake() noexcept { kernel::wake(wake_, awake_); }
 
 void Uring::wait(Time until) {
   if (!owned_) own();
+  if (is_lost()) {
+    kernel::wait_for_wake(wake_, awake_, ready_.empty() ? until : Time::min());
+    turn_time_ = kernel::now();
+    return;
+  }
   feed_some();
   happened_ = 0;
   if (ring_.all_seen()) buffers_.rewind();
@@ -118,7 +119,24 @@ void Uring::wait(Time until) {
   enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
   begin_turn(kernel::now());
   reap();
+  if (ring_.failure()) lose_ring();
   on_the_spot_ = happened_ <= 1 ? sends_on_the_spot : 0;
+}
+
+// What is in the kernel must not touch the memory of those who are told now: the ring goes first.
+void Uring::lose_ring() noexcept {
+  const Error error = ring_.failure();
+  ring_.close();
+  for (std::uint32_t place = 0; place < slots_.size(); ++place) {
+    Slot& slot = slots_.at(place);
+    if (!slot.in_use) continue;
+    slot.in_kernel = 0;
+    slot.sending = slot.armed = slot.watches_out = false;
+    if (!slot.closing) continue;
+    everybody_leaves(slot);
+    gone(slot);
+  }
+  lose(error);
 }
 
 void Uring::enter(Time until) {
@@ -139,7 +157,7 @@ template <class Done>
 void Uring::work_until(Done&& is_done, Duration limit) {
   const Time start = kernel::now();
   count_in_ring_ = 0;
-  while (!is_done() && kernel::now() - start < limit) {
+  while (!is_done() && !ring_.failure() && kernel::now() - start < limit) {
     ring_.enter({.least = 1, .limit = std::chrono::milliseconds(100)});
     reap();
   }

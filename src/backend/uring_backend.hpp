@@ -136,6 +136,7 @@ class Uring final : public Kernel<Uring> {
 
   // ---- completions
   void enter(Time until);
+  void lose_ring() noexcept;
   void reap();
   void take(Completion completion);
   void touch(Slot& slot) {

@@ -67,7 +67,10 @@ class Trial {
   }
   void remove_buffers() noexcept {
     io_uring_buf_reg registration{};
-    io_uring_register(static_cast<unsigned>(ring_.descriptor()), IORING_UNREGISTER_PBUF_RING, &registration, 1);
+    static_cast<void>(call("io_uring_register", [&] {
+      return io_uring_register(static_cast<unsigned>(ring_.descriptor()), IORING_UNREGISTER_PBUF_RING, &registration,
+                               1);
+    }));
   }
 
   // A receive that lets the kernel choose the buffer, once. And: does it go by an entry that was changed later?
@@ -129,7 +132,11 @@ class Trial {
   }
 
   void say(std::string_view text) noexcept {
-    sys::send(ends_[1], text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (!text.empty() && !mute_) {
+      const std::ptrdiff_t sent = sys::send(ends_[1], text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent >= 0) text.remove_prefix(static_cast<std::size_t>(sent));
+      else mute_ = sys::last_error() != EINTR;
+    }
   }
 
   struct Credit {
@@ -150,7 +157,8 @@ class Trial {
   Completion one() noexcept {
     Completion found{0, -ETIME, 0};
     bool any = seen_ < kept_count_;
-    for (int attempt = 0; !any && attempt < 10; ++attempt) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (!any && !mute_ && !ring_.failure() && std::chrono::steady_clock::now() < end) {
       ring_.enter({.least = 1, .limit = std::chrono::milliseconds(100)});
       kept_count_ = seen_ = 0;
       ring_.reap([&](const Completion& completion) {
@@ -163,6 +171,7 @@ class Trial {
   }
 
   Ring ring_;
+  bool mute_ = false;  // nothing could be sent, so there is nothing to wait for
   std::array<int, 2> ends_{-1, -1};
   std::byte* memory_ = nullptr;
   std::array<Completion, 8> kept_{};
@@ -190,8 +199,9 @@ Abilities probe() {
   const std::lock_guard lock(mutex);
   if (known) return kept;
   kept = probe_now();
-  const Errc code = kept.refused.code();
-  known = code != Errc::out_of_memory && code != Errc::too_many_descriptors;
+  // A shortage passes, and so does what was only interrupted: the next one who asks tries again.
+  const int code = kept.refused.system_code();
+  known = !kept.refused || code == EPERM || code == ENOSYS || code == EINVAL;
   return kept;
 }
 

@@ -61,12 +61,13 @@ Error Ring::enable() noexcept {
   const int result = call("io_uring_register", [&] {
     return io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
   });
-  if (result < 0) return system_error(-result, "io_uring_register");
-  return {};
+  if (result < 0) fail(system_error(-result, "io_uring_register"));
+  return failure_;
 }
 
 Submission& Ring::next() noexcept {
-  if (queued() == ring_.sq.ring_entries) flush();
+  if (!failure_ && queued() == ring_.sq.ring_entries) flush();
+  if (failure_) return nowhere_ = {};
   Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
   ++tail_;
   entry = {};
@@ -75,7 +76,7 @@ Submission& Ring::next() noexcept {
 
 // Should the kernel take nothing, then completions are in its way, or memory is short.
 void Ring::flush() noexcept {
-  for (int attempt = 0; queued() != 0; ++attempt) {
+  for (int attempt = 0; !failure_ && queued() != 0; ++attempt) {
     if (enter_with(0, 0, nullptr) > 0) continue;
     if (attempt > 1000) broken("io_uring takes no submissions");
     put_aside();
@@ -99,6 +100,7 @@ void Ring::enter(const Wait& wait) noexcept {
 
 // How many submissions the kernel took, or a negative error.
 int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept {
+  if (failure_) return -failure_.system_code();
   show_submissions();
   store(ring_.sq.ktail, tail_);
   io_uring_getevents_arg argument{};
@@ -112,6 +114,16 @@ int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* li
   switch (-result) {
     case EEXIST: broken("a loop was turned by a second thread");
     case EBADR: broken("the kernel had no memory left for completions and lost some");
+    // These do not pass: a filter forbids it, or the descriptor is no ring of ours any more.
+    case EBADF:
+    case EBADFD:
+    case EFAULT:
+    case EINVAL:
+    case EOPNOTSUPP:
+    case ENXIO:
+    case EPERM:
+    case EACCES:
+    case ENOSYS: fail(system_error(-result, "io_uring_enter")); return result;
     default: return result;  // EINTR, ETIME, EBUSY, EAGAIN: whoever waits looks at what is there and comes again
   }
 }

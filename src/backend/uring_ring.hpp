@@ -96,6 +96,13 @@ class Ring {
   // From here on the ring belongs to the calling thread.
   [[nodiscard]] Error enable() noexcept;
 
+  // The kernel refuses to work for this ring, and will go on refusing: from here on nothing happens any more, every call
+  // below returns at once, and no completion comes.
+  [[nodiscard]] const Error& failure() const noexcept { return failure_; }
+  void fail(Error error) noexcept {
+    if (!failure_) failure_ = std::move(error);
+  }
+
   // The next free submission. When there is none, those that wait go to the kernel first.
   [[nodiscard]] Submission& next() noexcept;
   [[nodiscard]] unsigned queued() const noexcept { return tail_ - load(ring_.sq.khead); }
@@ -130,6 +137,7 @@ class Ring {
 
   bool pop(Completion& completion) noexcept {
     if (!aside_.empty()) return pop_aside(completion);
+    if (failure_) return false;
     const unsigned head = *ring_.cq.khead;
     if (head == load(ring_.cq.ktail)) return false;
     completion = seen(ring_.cq.cqes[head & ring_.cq.ring_mask]);
@@ -146,6 +154,8 @@ class Ring {
   unsigned shown_ = 0;  // those of them that on_submission() has seen
   unsigned enter_flags_ = 0;
   std::uint64_t enters_ = 0;
+  Error failure_;
+  Submission nowhere_{};           // where submissions go when the ring has failed
   std::vector<Completion> aside_;  // taken out of a full completion queue, still to be shown
   std::size_t aside_shown_ = 0;
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "native.hpp"
 #include "system.hpp"
 
 namespace meari::os {
@@ -44,13 +45,13 @@ Medium medium_of(Descriptor descriptor, Direction direction) noexcept {
 void occupy_standard_descriptors() noexcept {
   // open(2) gives the lowest free number, and that is the one that we look at.
   for (int number = 0; number <= 2; ++number)
-    if (sys::fcntl(number, F_GETFD, 0) < 0)
+    if (sys::fcntl(number, F_GETFD, 0) < 0 && sys::last_error() == EBADF)
       static_cast<void>(sys::open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY));
 }
 
 BlockingIo::BlockingIo(Descriptor descriptor, Direction direction, Ownership ownership) noexcept
-    // A number that is not in use now will soon be somebody else's.
-    : descriptor_(sys::fcntl(descriptor, F_GETFD, 0) < 0 ? no_descriptor : descriptor),
+    // A number that is not in use now will soon be somebody else's. (Any other failure is no reason not to close it.)
+    : descriptor_(sys::fcntl(descriptor, F_GETFD, 0) < 0 && sys::last_error() == EBADF ? no_descriptor : descriptor),
       direction_(direction),
       ownership_(ownership),
       medium_(medium_of(descriptor, direction)) {}
@@ -215,8 +216,7 @@ Error BlockingIo::let_go() noexcept {
 
 void BlockingIo::interrupt() noexcept {
   interrupted_.store(true, std::memory_order_relaxed);
-  const std::uint64_t one = 1;
-  static_cast<void>(sys::write(wake_, &one, sizeof one));
+  static_cast<void>(notify(wake_));
 }
 
 void BlockingIo::give_back(std::size_t count) noexcept {

@@ -115,7 +115,8 @@ bool remove_stale(const Address& address) noexcept {
   // Not blocking: a living server whose queue is full answers EAGAIN, and keeps its path.
   const Descriptor probe = sys::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (probe < 0) return false;
-  const bool refused = sys::connect(probe, native.data(), native.size) != 0 && sys::last_error() == ECONNREFUSED;
+  const int answer = restarted([&] { return sys::connect(probe, native.data(), native.size); });
+  const bool refused = answer != 0 && sys::last_error() == ECONNREFUSED;
   sys::close(probe);
   return refused && sys::unlink(path) == 0;
 }
@@ -164,13 +165,25 @@ Result<> connect(Descriptor descriptor, const Address& address) {
   }
   const Error failed = connect_result(descriptor, address);
   if (!failed) return {};
-  if (failed == Errc::self_connect) {
-    // AF_UNSPEC dissolves the connection: the socket is as good as new.
-    sockaddr nowhere{};
-    nowhere.sa_family = AF_UNSPEC;
-    sys::connect(descriptor, &nowhere, sizeof nowhere);
-  }
+  if (failed == Errc::self_connect) disconnect(descriptor);
   return failed;
+}
+
+bool notify(Descriptor eventfd) noexcept {
+  const int before = sys::last_error();  // whoever was interrupted by a signal looks at it
+  bool done = false;
+  for (int attempts = 3; !done && attempts != 0;) {
+    done = sys::eventfd_write(eventfd) >= 0 || sys::last_error() == EAGAIN;  // full: as readable as can be
+    if (!done && sys::last_error() != EINTR) --attempts;
+  }
+  sys::set_last_error(before);
+  return done;
+}
+
+void disconnect(Descriptor descriptor) noexcept {
+  sockaddr nowhere{};
+  nowhere.sa_family = AF_UNSPEC;
+  static_cast<void>(sys::connect(descriptor, &nowhere, sizeof nowhere));
 }
 
 Result<std::size_t> send(Descriptor descriptor, std::span<const std::byte> bytes) {

@@ -139,6 +139,13 @@ MEARI_WRAPPER inline int epoll_wait(int epoll, epoll_event* events, int count, i
 MEARI_WRAPPER inline int eventfd(unsigned initial, int flags) noexcept {
   return call("eventfd", [&] { return ::eventfd(initial, flags); });
 }
+// Adds one, so that it is readable.
+MEARI_WRAPPER inline std::ptrdiff_t eventfd_write(Descriptor s) noexcept {
+  return call("eventfd_write", [&] {
+    const std::uint64_t one = 1;
+    return ::write(plain(s), &one, sizeof one);
+  });
+}
 MEARI_WRAPPER inline int timerfd_create(int clock, int flags) noexcept {
   return call("timerfd_create", [&] { return ::timerfd_create(clock, flags); });
 }

@@ -1,21 +1,24 @@
 // Scenarios on blocking Sockets. One thread plays both ends: the kernel's queues hold what is under way, and every
 // receive has a time limit, so that a peer who failed keeps nobody waiting.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include <meari/socket.hpp>
 
 #include "engine.hpp"
+#include "src/os/child.hpp"
 #include "src/os/native.hpp"
 
 namespace meari::torture {
 
 namespace {
 
-constexpr auto patience = 25ms;
+std::chrono::milliseconds patience() { return 25ms * slack(); }
 
 std::string pattern(std::size_t size) {
   std::string text(size, '\0');
@@ -32,7 +35,7 @@ Result<Ends> meet(Family family, const Address& where) {
   Result<Socket> opened = Socket::open(family, Kind::stream);
   if (!opened) return opened.error();
   ends.listener = *std::move(opened);
-  if (Result<> done = ends.listener.set_receive_timeout(patience); !done) return done.error();
+  if (Result<> done = ends.listener.set_receive_timeout(patience()); !done) return done.error();
   if (Result<> done = ends.listener.bind(where); !done) return done.error();
   if (Result<> done = ends.listener.listen(); !done) return done.error();
   const Result<Address> here = ends.listener.local();
@@ -40,12 +43,12 @@ Result<Ends> meet(Family family, const Address& where) {
   Result<Socket> client = Socket::open(family, Kind::stream);
   if (!client) return client.error();
   ends.client = *std::move(client);
-  if (Result<> done = ends.client.set_receive_timeout(patience); !done) return done.error();
+  if (Result<> done = ends.client.set_receive_timeout(patience()); !done) return done.error();
   if (Result<> done = ends.client.connect(*here); !done) return done.error();
   Result<Accepted> accepted = ends.listener.accept();
   if (!accepted) return accepted.error();
   ends.server = std::move(accepted->socket);
-  if (Result<> done = ends.server.set_receive_timeout(patience); !done) return done.error();
+  if (Result<> done = ends.server.set_receive_timeout(patience()); !done) return done.error();
   return ends;
 }
 
@@ -120,8 +123,8 @@ Result<> as_a_pair() {
   Ends ends;
   ends.client = std::move(pair->first);
   ends.server = std::move(pair->second);
-  if (Result<> done = ends.client.set_receive_timeout(patience); !done) return done;
-  if (Result<> done = ends.server.set_receive_timeout(patience); !done) return done;
+  if (Result<> done = ends.client.set_receive_timeout(patience()); !done) return done;
+  if (Result<> done = ends.server.set_receive_timeout(patience()); !done) return done;
   return echo(ends, 3000);
 }
 
@@ -132,7 +135,7 @@ Result<> datagrams() {
     Result<Socket> opened = Socket::open(Family::ipv4, Kind::datagram);
     if (!opened) return opened.error();
     ends[i] = *std::move(opened);
-    if (Result<> done = ends[i].set_receive_timeout(patience); !done) return done;
+    if (Result<> done = ends[i].set_receive_timeout(patience()); !done) return done;
     if (Result<> done = ends[i].bind(Address::loopback(Family::ipv4, 0)); !done) return done;
     Result<Address> local = ends[i].local();
     if (!local) return local.error();
@@ -185,6 +188,16 @@ Result<> to_itself() {
 
 // What can be asked about a socket and about this process.
 Result<> questions() {
+  struct Limit {
+    Limit() noexcept {
+      ::getrlimit(RLIMIT_NOFILE, &before);
+      rlimit lower = before;
+      lower.rlim_cur = before.rlim_max - 1;
+      ::setrlimit(RLIMIT_NOFILE, &lower);
+    }
+    ~Limit() { ::setrlimit(RLIMIT_NOFILE, &before); }
+    rlimit before{};
+  } limited;
   if (Result<os::DescriptorLimit> limit = os::raise_descriptor_limit(); !limit) return limit.error();
   Result<Ends> ends = meet(Family::ipv4, Address::loopback(Family::ipv4, 0));
   if (!ends) return ends.error();
@@ -220,6 +233,28 @@ Result<> to_one_who_has_gone() {
   return {};
 }
 
+// A program, what it is told and what it says.
+Result<> child() {
+  Result<os::Child> started = os::Child::start({"/bin/cat", {"cat"}, os::environment()});
+  if (!started) return started.error();
+  os::Child& cat = *started;
+  if (::send(sys::plain(cat.input.get()), "meow", 4, MSG_NOSIGNAL) != 4) return saw("the child does not listen");
+  cat.input = os::Owned();
+  std::string said;
+  for (int round = 0; round != 100; ++round) {
+    pollfd entry{.fd = sys::plain(cat.output.get()), .events = POLLIN, .revents = 0};
+    if (::poll(&entry, 1, 1000) <= 0) return saw("the child says nothing");
+    std::array<char, 16> buffer{};
+    const std::optional<std::size_t> count = os::read_some(cat.output.get(), buffer.data(), buffer.size());
+    if (!count) continue;
+    said.append(buffer.data(), *count);
+    if (*count == 0) break;
+  }
+  if (!std::string_view("meow").starts_with(said)) wrong("the child said something else");
+  if (said != "meow") return saw("the child ended too early");
+  return {};
+}
+
 }  // namespace
 
 Scenarios blocking_scenarios() {
@@ -227,6 +262,7 @@ Scenarios blocking_scenarios() {
       {"blocking_ipv4", over_ipv4},      {"blocking_ipv6", over_ipv6},      {"blocking_path", over_a_path},
       {"blocking_pair", as_a_pair},      {"blocking_datagrams", datagrams}, {"blocking_options", options},
       {"blocking_to_itself", to_itself}, {"blocking_questions", questions}, {"blocking_gone", to_one_who_has_gone},
+      {"blocking_child", child},
   };
 }
 

@@ -30,20 +30,27 @@ struct Scenario {
   std::string name;
   std::function<Result<>()> run;
   std::chrono::milliseconds limit = 1500ms;  // one run may take so long at the most
+  bool hides_the_everyday = true;            // interruptions and short counts are not seen from outside
+  bool waits_by_itself = false;              // EAGAIN means: later. Else it is the time limit of a blocking socket
 };
 
-// Every call of it, every fault.
+// Every call of it, every fault. Where MEARI_TORTURE_SITES names a file, the places in the sources that were reached are
+// written there.
 void torment(const Scenario& scenario);
 // Every allocation of it: the nth fails once, and from then on.
 void starve(const Scenario& scenario);
+
+// How many times as long a scenario may wait: 1, and more when it is tried once again.
+[[nodiscard]] int slack() noexcept;
+// How many calls are made to fail in this run.
+[[nodiscard]] std::size_t faults() noexcept;
+// For operator new: is this the allocation that fails?
+[[nodiscard]] bool allocation_fails() noexcept;
 
 // Said by a scenario: it came to an end that must never be, such as bytes that nobody has sent.
 void wrong(std::string what);
 // A failure of the scenario's own, made out of what it saw; not of the library.
 [[nodiscard]] inline Error saw(const char* what) { return Error(Errc::unexpected_end, what); }
-
-// Where calls were made in runs without any fault: "src/os/posix.cpp:81 socket".
-[[nodiscard]] std::set<std::string> sites_of(const Scenario& scenario);
 
 // All scenarios: each room adds its own.
 using Scenarios = std::vector<Scenario>;

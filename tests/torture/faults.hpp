@@ -21,6 +21,7 @@ struct Fault {
   int error = 0;
   // "From then on" is a storm of so many: no kernel interrupts a call for ever, or says "not yet" of what is there.
   bool passes = false;
+  bool once_only = false;  // it cannot last: see where it stands in the table
 };
 
 struct Function {
