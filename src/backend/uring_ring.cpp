@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace meari {
@@ -67,7 +68,7 @@ Error Ring::enable() noexcept {
 
 Submission& Ring::next() noexcept {
   if (!failure_ && queued() == ring_.sq.ring_entries) flush();
-  if (failure_) return nowhere_ = {};
+  if (failure_) return *::new (static_cast<void*>(nowhere_)) Submission{};
   Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
   ++tail_;
   entry = {};

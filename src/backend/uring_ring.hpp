@@ -155,7 +155,7 @@ class Ring {
   unsigned enter_flags_ = 0;
   std::uint64_t enters_ = 0;
   Error failure_;
-  Submission nowhere_{};           // where submissions go when the ring has failed
+  alignas(Submission) std::byte nowhere_[sizeof(Submission)];  // where submissions go when the ring has failed
   std::vector<Completion> aside_;  // taken out of a full completion queue, still to be shown
   std::size_t aside_shown_ = 0;
 
