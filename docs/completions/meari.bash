@@ -17,6 +17,10 @@ _meari() {
   done
   case $before in
     --max-sessions) COMPREPLY=(); return ;;
+    --max-per-source) COMPREPLY=(); return ;;
+    --allow) COMPREPLY=(); return ;;
+    --deny) COMPREPLY=(); return ;;
+    --ready-fd) COMPREPLY=(); return ;;
     --drain) COMPREPLY=(); return ;;
     --backlog) COMPREPLY=(); return ;;
     --log) COMPREPLY=($(compgen -W 'text json' -- "$word")); return ;;
@@ -48,7 +52,7 @@ _meari() {
   local words
   case $verb in
     serve)
-      words='--once --max-sessions --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      words='--once --max-sessions --max-per-source --allow --deny --ready-fd --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward exec'; fi
       ;;
     connect)

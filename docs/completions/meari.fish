@@ -29,6 +29,10 @@ complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_opera
 complete -c meari -n '__fish_seen_subcommand_from help; and __meari_first_operand' -a 'serve connect bench help'
 complete -c meari -n '__fish_seen_subcommand_from serve' -l once -d (__meari_text 'serve one session, then exit' '세션 하나만 처리하고 끝냅니다')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l max-sessions -x -d (__meari_text 'at most N sessions at a time' '동시에 처리할 세션 수의 한도')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l max-per-source -x -d (__meari_text 'at most N sessions at a time from one source' '한 곳에서 동시에 여는 세션 수의 한도')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l allow -x -d (__meari_text 'serve only these networks' '이 네트워크에서 온 연결만 받습니다')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l deny -x -d (__meari_text 'never serve these networks' '이 네트워크에서 온 연결은 받지 않습니다')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l ready-fd -x -d (__meari_text 'write the addresses to descriptor N when listening' '기다리기 시작하면 디스크립터 N에 주소를 씁니다')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l drain -x -d (__meari_text 'on SIGTERM or Ctrl-C, wait at most TIME (default 30s)' 'SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l backlog -x -d (__meari_text 'connections that may wait to be accepted' '받아들여지기를 기다릴 수 있는 연결의 수')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l log -x -a 'text json' -d (__meari_text 'how to print sessions: for people or for programs' '세션 기록의 형식: 사람용(text) 또는 프로그램용(json)')

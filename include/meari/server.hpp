@@ -85,15 +85,23 @@ struct SessionEnd {
 struct ServerOptions {
   ListenOptions listen;
   std::size_t max_sessions = 0;  // 0: as many as the process may have descriptors, less a reserve
+  // Sessions at a time of one source: an IPv4 address, or the first 64 bits of an IPv6 address. Who comes beyond that is
+  // accepted and closed at once. 0: no limit.
+  std::size_t max_per_source = 0;
   std::size_t descriptors_per_session =
       1;  // that a handler needs, the connection included; counts where max_sessions is 0
   Timeouts timeouts{std::chrono::minutes(5), std::chrono::seconds(30)};
   Duration drain = std::chrono::seconds(30);  // the longest that drain() takes
   Duration accept_delay{};                    // waits so long before each accept, to watch the queue fill
 
+  // Asked for each connection, where it is set: who is not admitted is closed at once.
+  std::function<bool(const Address& source)> admit;
+
   // Told on the loop's thread; must not wait.
   std::function<void(const Session&)> on_start;
   std::function<void(const Session&, const SessionEnd&)> on_end;
+  // A source has had one connection too many: its max_per_source has been reached.
+  std::function<void(const Address& source)> on_too_many;
   // "paused …", "resumed": one line for an episode, with the reason. English; `resumed` says which it is.
   std::function<void(bool resumed, std::string_view reason)> on_pause;
 };
@@ -138,8 +146,9 @@ class MEARI_EXPORT Server {
   [[nodiscard]] Loop& loop() const noexcept { return loop_; }
 
  private:
-  struct Active;  // a session and what the server keeps of it
-  struct Room;    // where acceptors wait while the house is full
+  struct Active;   // a session and what the server keeps of it
+  struct Room;     // where acceptors wait while the house is full
+  struct Counted;  // sessions of each source
 
   Server(Loop& loop, ServerOptions options, Handler handler);
 
@@ -175,6 +184,7 @@ class MEARI_EXPORT Server {
   Handler handler_;
   std::vector<Listener> listeners_;
   std::unique_ptr<Room> room_;
+  std::unique_ptr<Counted> counted_;
   std::shared_ptr<Farewells> farewells_;
   Active* first_ = nullptr;
   std::size_t sessions_ = 0;

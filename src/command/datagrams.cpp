@@ -55,6 +55,7 @@ void DatagramService::add(Datagram socket, std::vector<Address>& bound) {
 }
 
 std::optional<Text> DatagramService::reason_not_to_answer(const Address& from) const {
+  if (!access_.admits(from)) return messages::not_admitted;
   if (from.family() == Family::local) {
     if (from.path().empty()) return messages::nowhere_to_answer;
     return std::ranges::any_of(sockets_, [&](const Served& served) { return served.local == from; })

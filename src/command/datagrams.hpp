@@ -16,6 +16,7 @@
 #include <meari/datagram.hpp>
 #include <meari/task.hpp>
 
+#include "access.hpp"
 #include "log.hpp"
 #include "options.hpp"
 
@@ -23,7 +24,8 @@ namespace meari::command {
 
 class DatagramService {
  public:
-  DatagramService(const ServeSettings& settings, const Log& log) : settings_(settings), log_(log) {}
+  DatagramService(const ServeSettings& settings, const Log& log, const Access& access)
+      : settings_(settings), log_(log), access_(access) {}
 
   // Opens the sockets that `where` stands for, and says on which addresses.
   Result<std::vector<Address>> open(Loop& loop, const Endpoint& where);
@@ -49,6 +51,7 @@ class DatagramService {
 
   const ServeSettings& settings_;
   const Log& log_;
+  const Access& access_;
   std::vector<Served> sockets_;
 };
 

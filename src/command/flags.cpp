@@ -20,6 +20,27 @@ constexpr FlagInfo flag_table[] = {
      {"Clients beyond the limit wait in the system's queue and are served when a session ends; nobody is refused. "
       "Default: as many as the process may have descriptors (ulimit -n), less a reserve.",
       "한도를 넘는 클라이언트는 시스템의 대기열에서 기다리다가 세션 하나가 끝나면 처리됩니다. 거부되지는 않습니다. 기본값은 프로세스의 디스크립터 한도(ulimit -n)에서 여유분을 뺀 수입니다."}},
+    {Flag::max_per_source, "max-per-source", '\0', in_serve, Value::count, "N",
+     {"at most N sessions at a time from one source", "한 곳에서 동시에 여는 세션 수의 한도"},
+     {"A source is an IPv4 address, or the first 64 bits of an IPv6 address. Who comes beyond the limit is closed at "
+      "once, until one of its sessions has ended. Default: no limit.",
+      "한 곳이란 IPv4 주소 하나, 또는 IPv6 주소의 앞 64비트입니다. 한도를 넘으면 바로 닫고, 그곳의 세션 하나가 끝나면 다시 받습니다. 기본값은 한도 없음입니다."}},
+    {Flag::allow, "allow", '\0', in_serve, Value::text, "LIST",
+     {"serve only these networks", "이 네트워크에서 온 연결만 받습니다"},
+     {"Networks and files with commas between them: 192.0.2.0/24,2001:db8::/32,./friends. A file has one network a "
+      "line, and # begins a remark; SIGHUP has it read again without harm to anybody who is served. Everybody else is "
+      "closed at once, or not answered. Unix-domain clients are always served.",
+      "네트워크와 파일을 쉼표로 나누어 적습니다: 192.0.2.0/24,2001:db8::/32,./friends. 파일에는 한 줄에 하나씩 적고 # 뒤는 설명입니다. SIGHUP을 보내면 지금 세션은 그대로 두고 파일만 다시 "
+      "읽습니다. 다른 연결은 바로 닫고, 데이터그램에는 답하지 않습니다. 유닉스 도메인 클라이언트는 언제나 받습니다."}},
+    {Flag::deny, "deny", '\0', in_serve, Value::text, "LIST",
+     {"never serve these networks", "이 네트워크에서 온 연결은 받지 않습니다"},
+     {"Written as for --allow, and stronger than it.",
+      "--allow와 같이 적으며, 둘 다 해당하면 받지 않습니다."}},
+    {Flag::ready_fd, "ready-fd", '\0', in_serve, Value::count, "N",
+     {"write the addresses to descriptor N when listening", "기다리기 시작하면 디스크립터 N에 주소를 씁니다"},
+     {"One address a line; then it is closed. So whoever started the server knows the port that the system chose, and "
+      "that nobody will be refused.",
+      "한 줄에 주소 하나씩 쓰고 닫습니다. 서버를 띄운 쪽은 시스템이 고른 포트를 알 수 있고, 이때부터는 연결이 거부되지 않습니다."}},
     {Flag::drain, "drain", '\0', in_serve, Value::duration, "TIME",
      {"on SIGTERM or Ctrl-C, wait at most TIME (default 30s)", "SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)"},
      {"Nobody new is accepted, who is in the queue is served, idle sessions are ended, busy ones finish. What is "

@@ -18,6 +18,10 @@ enum class Flag : std::uint8_t {
   // serve
   once,
   max_sessions,
+  max_per_source,
+  allow,
+  deny,
+  ready_fd,
   drain,
   backlog,
   log,

@@ -39,6 +39,7 @@ constexpr Operation operations[] = {
     {"look up", "{}: 이름을 찾지 못했습니다", "이름을 찾지 못했습니다"},
     {"MEARI_BACKEND is to be auto, uring, uring-floor or epoll, but it is",
      "MEARI_BACKEND={}: auto, uring, uring-floor, epoll 가운데 하나여야 합니다", "MEARI_BACKEND"},
+    {"network", "네트워크 {}", "네트워크"},
     {"open a socket", "{}: 소켓을 열지 못했습니다", "소켓을 열지 못했습니다"},
     {"open a socket pair", "{}: 소켓 한 쌍을 열지 못했습니다", "소켓 한 쌍을 열지 못했습니다"},
     {"pipe", "{}: 파이프를 열지 못했습니다", "파이프를 열지 못했습니다"},
@@ -203,6 +204,8 @@ constexpr Text sentences[] = {
     {"Windows has no abstract names; use a path", "Windows에는 추상 이름이 없습니다. 경로를 쓰십시오"},
 
     // why the handlers of the command give up
+    {"write 192.0.2.0/24 or 2001:db8::/32", "192.0.2.0/24, 2001:db8::/32처럼 쓰십시오"},
+    {"it did not read what was sent to it", "보낸 것을 읽지 않습니다"},
     {"that is this server itself", "바로 이 서버 자신입니다"},
 
     // why a server pauses

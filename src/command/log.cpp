@@ -93,6 +93,31 @@ void Log::ended(std::uint64_t number, const Session& session, const SessionEnd& 
   write_json(talk_, object);
 }
 
+void Log::turned_away(const Address& source, const Text& reason, std::uint64_t others) const {
+  if (!json_) {
+    const std::string_view why = talk_.text(reason);
+    if (others == 0) talk_.say(messages::turned_away, shown(talk_, source), why);
+    else talk_.say(messages::turned_away_with_others, shown(talk_, source), why, others);
+    return;
+  }
+  Json object = json_event("turned_away");
+  object["peer"] = source.to_string();
+  object["reason"] = reason.in(Language::en);
+  object["others"] = others;
+  write_json(talk_, object);
+}
+
+void Log::lists_read(const Result<>& result) const {
+  if (!json_) {
+    if (result) talk_.say(messages::lists_read);
+    else talk_.complain(messages::lists_kept, message_of(talk_.language(), result.error()));
+    return;
+  }
+  Json object = json_event(result ? "lists_read" : "lists_kept");
+  if (!result) object["error"] = result.error().message();
+  write_json(talk_, object);
+}
+
 void Log::paused(bool resumed, std::string_view reason) const {
   if (json_) {
     Json object = json_event(resumed ? "resumed" : "paused");

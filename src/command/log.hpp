@@ -42,6 +42,9 @@ class Log {
   // `number` counts the sessions of this server from 1.
   void started(std::uint64_t number, const Session& session) const;
   void ended(std::uint64_t number, const Session& session, const SessionEnd& end) const;
+  // `others`: how many more since the last such line, which nobody was told of.
+  void turned_away(const Address& source, const Text& reason, std::uint64_t others) const;
+  void lists_read(const Result<>& result) const;
   void paused(bool resumed, std::string_view reason) const;
   void datagram_left_alone(const Address& from, const Text& reason) const;
   // A line of a program's standard error, and how it ended where that was not status 0.

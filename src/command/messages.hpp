@@ -227,6 +227,16 @@ inline constexpr Message<count, count> program_returned{"#{} the program ended w
                                                         "#{} 프로그램이 종료 상태 {}으로 끝났습니다"};
 inline constexpr Message<count, count> program_killed{"#{} the program was ended by signal {}",
                                                       "#{} 프로그램이 신호로 끝났습니다: {}"};
+inline constexpr Message<text, text> turned_away{"{} turned away: {}", "{}: 받지 않았습니다: {}"};
+inline constexpr Message<text, text, count> turned_away_with_others{
+    "{} turned away: {}; others since the last such line: {}",
+    "{}: 받지 않았습니다: {}. 지난번 알린 뒤로 받지 않은 다른 연결: {}"};
+inline constexpr Text not_admitted{"--allow and --deny do not admit it", "--allow와 --deny에 따라 받지 않는 곳입니다"};
+inline constexpr Text too_many_of_it{"its sessions are as many as may be, until one of them ends",
+                                     "이곳의 세션 수가 한도에 이르렀고, 하나가 끝나면 다시 받습니다"};
+inline constexpr Message<> lists_read{"--allow and --deny were read again", "--allow와 --deny를 다시 읽었습니다"};
+inline constexpr Message<text> lists_kept{"--allow and --deny stay as they were: {}",
+                                          "--allow와 --deny를 그대로 둡니다: {}"};
 inline constexpr Message<text> paused{"paused: {}", "잠시 멈췄습니다: {}"};
 inline constexpr Message<> resumed{"resumed", "다시 받습니다"};
 inline constexpr Message<count> lines_lost{"lines lost here, because nobody read them: {}",

@@ -8,6 +8,7 @@
 #include "durations.hpp"
 #include "library_text.hpp"
 #include "messages.hpp"
+#include "src/os/activation.hpp"
 
 namespace meari::command {
 namespace {
@@ -259,6 +260,10 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   settings.idle = reader.duration(Flag::idle);
   settings.drain = reader.duration(Flag::drain);
   settings.max_sessions = reader.count(Flag::max_sessions, 1, 100'000'000).value_or(0);
+  settings.max_per_source = reader.count(Flag::max_per_source, 1, 100'000'000).value_or(0);
+  if (const std::string* list = typed.value(Flag::allow)) settings.allow = *list;
+  if (const std::string* list = typed.value(Flag::deny)) settings.deny = *list;
+  if (const auto ready = reader.count(Flag::ready_fd, 1, 1'000'000)) settings.ready_fd = static_cast<int>(*ready);
   if (const auto backlog = reader.count(Flag::backlog, 1, 0x7FFFFFFF)) settings.backlog = static_cast<int>(*backlog);
 
   auto word = typed.operands.begin();
@@ -283,6 +288,12 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   for (const Flag flag : {Flag::on_eof, Flag::raw})
     if (typed.has(flag) && settings.handler != Handler::stdio)
       reader.refuse(messages::for_handler.in(typed.language, dashed(flag), info(Handler::stdio).name));
+  // Without an address: what a supervisor has opened for us, as systemd does it.
+  for (std::size_t i = 0; settings.where.size() == i && i < os::passed_descriptors(); ++i) {
+    Endpoint& passed = settings.where.emplace_back();
+    passed.form = Endpoint::Form::descriptor;
+    passed.descriptor = os::first_passed_descriptor + static_cast<int>(i);
+  }
   constexpr std::uint16_t usual_port = 9000;
   if (settings.where.empty()) settings.where.emplace_back().port = usual_port;
   return reader.outcome(std::move(settings));

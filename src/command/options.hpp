@@ -33,6 +33,10 @@ struct ServeSettings {
   BackendChoice backend = BackendChoice::automatic;
   std::optional<Duration> idle;  // the library's default where there is none
   std::optional<Duration> drain;
+  std::size_t max_per_source = 0;  // 0: no limit
+  std::string allow;               // as typed; see Access
+  std::string deny;
+  std::optional<int> ready_fd;
   std::size_t max_sessions = 0;  // 0: as many as descriptors allow
   int backlog = -1;
   bool once = false;

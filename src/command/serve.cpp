@@ -14,11 +14,13 @@
 #include <meari/server.hpp>
 #include <meari/signals.hpp>
 
+#include "access.hpp"
 #include "datagrams.hpp"
 #include "handlers.hpp"
 #include "line_writer.hpp"
 #include "log.hpp"
 #include "messages.hpp"
+#include "src/os/activation.hpp"
 #include "src/os/native.hpp"
 
 namespace meari::command {
@@ -39,7 +41,7 @@ class Service {
         log_(log),
         premises_{.loop = loop, .settings = settings, .log = log, .stop = [this] { stop(); }},
         handling_(handling_for(premises_)),
-        datagrams_(settings, log),
+        datagrams_(settings, log, access_),
         server_(loop, handler(), options()) {}
 
   // Opens everything or fails with the first that does not work. Announces it.
@@ -57,6 +59,9 @@ class Service {
   void ended(const Session& session, const SessionEnd& end);
   void stop();
   Task<> watch_signals();
+  // --allow and --deny. What makes no sense leaves things as they were.
+  Result<> read_lists();
+  void turned_away(const Address& source, const Text& reason);
 
   Loop& loop_;
   SignalEvents stop_signals_;
@@ -65,6 +70,9 @@ class Service {
   Totals totals_;
   Premises premises_;
   Handling handling_;
+  Access access_;
+  Time last_told_ = Time::min();  // that somebody was turned away
+  std::uint64_t untold_ = 0;
   DatagramService datagrams_;
   Server server_;
   Channel<bool> stopped_{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
@@ -93,6 +101,13 @@ ServerOptions Service::options() {
   if (settings_.idle) options.timeouts.idle = *settings_.idle;
   if (settings_.drain) options.drain = *settings_.drain;
   options.accept_delay = settings_.accept_delay;
+  options.max_per_source = settings_.max_per_source;
+  options.admit = [this](const Address& source) {
+    const bool admitted = access_.admits(source);
+    if (!admitted) turned_away(source, messages::not_admitted);
+    return admitted;
+  };
+  options.on_too_many = [this](const Address& source) { turned_away(source, messages::too_many_of_it); };
   options.on_start = [this](const Session& session) {
     premises_.numbers.emplace(session.id(), ++totals_.sessions);
     if (settings_.once && only_session_ == 0) only_session_ = session.id();
@@ -106,6 +121,7 @@ ServerOptions Service::options() {
 }
 
 Result<> Service::open() {
+  if (Result<> read = read_lists(); !read) return read;
   std::vector<std::string> shown;
   std::vector<Address> open_to_all;
   for (const Endpoint& where : settings_.where) {
@@ -126,7 +142,12 @@ Result<> Service::open() {
   }
   log_.listening(info(settings_.handler).name, shown, loop_.backend().name());
   if (!loop_.refused_backend().empty()) log_.backend_refused(loop_.refused_backend());
-  if (!open_to_all.empty()) log_.open_to_all(open_to_all.front());
+  if (settings_.ready_fd) {
+    std::string lines;
+    for (const std::string& address : shown) lines += address + '\n';
+    if (Result<> told = os::announce(*settings_.ready_fd, lines); !told) return told;
+  }
+  if (!open_to_all.empty() && access_.admits_all()) log_.open_to_all(open_to_all.front());
   return {};
 }
 
@@ -166,10 +187,32 @@ Task<> Service::run() {
 
 Task<> Service::watch_signals() {
   for (;;) {
-    co_await stop_signals_.next();
+    const StopSignal signal = co_await stop_signals_.next();
+    if (signal == StopSignal::hangup && !(settings_.allow.empty() && settings_.deny.empty())) {
+      log_.lists_read(read_lists());
+      continue;
+    }
     if (++signals_ == 1 && server_.sessions() != 0) log_.stopping(server_.sessions(), options().drain);
     stop();
   }
+}
+
+Result<> Service::read_lists() {
+  Result<Access> read = Access::read(settings_.allow, settings_.deny);
+  if (!read) return read.error();
+  access_ = *std::move(read);
+  return {};
+}
+
+// A line a second at the most, whoever knocks how often: a flood is not to become one of lines.
+void Service::turned_away(const Address& source, const Text& reason) {
+  constexpr std::chrono::seconds pause{1};
+  if (last_told_ != Time::min() && loop_.now() - last_told_ < pause) {
+    ++untold_;
+    return;
+  }
+  last_told_ = loop_.now();
+  log_.turned_away(source, reason, std::exchange(untold_, 0));
 }
 
 void Service::stop() {

@@ -12,6 +12,7 @@
 #include "src/net/linger.hpp"
 #include "src/net/report.hpp"
 #include "src/os/native.hpp"
+#include "src/server/sources.hpp"
 
 namespace meari {
 inline namespace v1 {
@@ -66,6 +67,12 @@ struct Server::Active final : Session, Ready {
   SlotId slot;
   StreamTerms terms;
   std::optional<SessionEnd::How> forced;  // drain() ends it
+  Sources::Place place;                   // among the sessions of its source
+};
+
+struct Server::Counted {
+  explicit Counted(std::size_t most) noexcept : sources(most) {}
+  Sources sources;
 };
 
 // A session has ended: whoever waits for room looks again.
@@ -93,6 +100,7 @@ Server::Server(Loop& loop, ServerOptions options, Handler handler)
       options_(std::move(options)),
       handler_(std::move(handler)),
       room_(std::make_unique<Room>()),
+      counted_(std::make_unique<Counted>(options_.max_per_source)),
       farewells_(std::make_shared<Farewells>()) {}
 
 Server::~Server() { MEARI_ASSERT(sessions_ == 0); }
@@ -208,6 +216,12 @@ Task<> Server::wait_for_room() {
 }
 
 void Server::begin_session(Arrival arrival, const Listener& listener) {
+  if (options_.admit && !options_.admit(arrival.from())) return;  // and so it is closed
+  Sources::Place place = counted_->sources.enter(arrival.from());
+  if (!place) {
+    if (options_.on_too_many) options_.on_too_many(arrival.from());
+    return;
+  }
   auto* active = new Active(*this, arrival.from(), loop_.now());
   if (active == nullptr) return pause("out of memory");
   Result<Stream> stream = arrival.take_in(loop_);
@@ -216,6 +230,7 @@ void Server::begin_session(Arrival arrival, const Listener& listener) {
     return pause(stream.error().message());
   }
   active->slot = stream->slot();
+  active->place = std::move(place);
   enter(*active, listener);
   const std::exception_ptr exception = caught([&] {
     Task<> task = handler_(*std::move(stream), *active);

@@ -1,0 +1,36 @@
+#include "sources.hpp"
+
+#include <algorithm>
+
+namespace meari {
+
+Sources::Place Sources::enter(const Address& source) {
+  Place place;
+  place.admitted_ = true;
+  if (most_ == 0 || !is_counted(source)) return place;
+  const auto at = counts_.try_emplace(key_of(source)).first;
+  if (at->second.sessions >= most_) return {};
+  ++at->second.sessions;
+  place.sources_ = this;
+  place.at_ = at;
+  return place;
+}
+
+std::size_t Sources::sessions_of(const Address& source) const {
+  const auto found = counts_.find(key_of(source));
+  return found == counts_.end() ? 0 : found->second.sessions;
+}
+
+bool Sources::is_counted(const Address& source) noexcept {
+  return source.family() == Family::ipv4 || source.family() == Family::ipv6;
+}
+
+Sources::Key Sources::key_of(const Address& source) noexcept {
+  const Address plain = source.unmapped();
+  const std::size_t bytes = plain.family() == Family::ipv4 ? 4 : 8;
+  Key key{static_cast<std::uint8_t>(bytes)};
+  std::copy_n(plain.ip().begin(), bytes, key.begin() + 1);
+  return key;
+}
+
+}  // namespace meari
