@@ -1,8 +1,10 @@
 // Scenarios on blocking Sockets. One thread plays both ends: the kernel's queues hold what is under way, and every
 // receive has a time limit, so that a peer who failed keeps nobody waiting.
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <optional>
@@ -11,6 +13,7 @@
 #include <meari/socket.hpp>
 
 #include "engine.hpp"
+#include "src/os/activation.hpp"
 #include "src/os/child.hpp"
 #include "src/os/native.hpp"
 
@@ -255,14 +258,35 @@ Result<> child() {
   return {};
 }
 
+// What a supervisor is told arrives whole, or an Error says that it did not.
+Result<> announcement() {
+  constexpr std::string_view text = "127.0.0.1:9000\n";
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) std::abort();
+  const Result<> told = os::announce(ends[1], text);
+  std::array<char, 64> got{};
+  const ssize_t count = ::read(ends[0], got.data(), got.size());
+  ::close(ends[0]);
+  if (told && std::string_view(got.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))) != text)
+    wrong("the supervisor was told something else");
+  return told;
+}
+
 }  // namespace
 
 Scenarios blocking_scenarios() {
   return {
-      {"blocking_ipv4", over_ipv4},      {"blocking_ipv6", over_ipv6},      {"blocking_path", over_a_path},
-      {"blocking_pair", as_a_pair},      {"blocking_datagrams", datagrams}, {"blocking_options", options},
-      {"blocking_to_itself", to_itself}, {"blocking_questions", questions}, {"blocking_gone", to_one_who_has_gone},
+      {"blocking_ipv4", over_ipv4},
+      {"blocking_ipv6", over_ipv6},
+      {"blocking_path", over_a_path},
+      {"blocking_pair", as_a_pair},
+      {"blocking_datagrams", datagrams},
+      {"blocking_options", options},
+      {"blocking_to_itself", to_itself},
+      {"blocking_questions", questions},
+      {"blocking_gone", to_one_who_has_gone},
       {"blocking_child", child},
+      {"blocking_announcement", announcement},
   };
 }
 
