@@ -51,6 +51,7 @@ function(meari_test_program folder)
   gtest_discover_tests(meari_${folder}
     TEST_PREFIX "${folder}."
     DISCOVERY_MODE PRE_TEST
+    NO_PRETTY_VALUES
     DISCOVERY_TIMEOUT 60
     WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
     PROPERTIES LABELS ${folder} TIMEOUT ${test_seconds})

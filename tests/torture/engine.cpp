@@ -444,7 +444,8 @@ void add_trials(std::vector<Trial>& trials, std::map<Place, std::size_t>& turns,
   }
 }
 
-// Adds to the file what the places are in the sources: "src/os/posix.cpp:81 socket".
+// Adds to the file what the places are in the sources: "src/os/posix.cpp:81 socket". Which folder the sources lie in is left
+// out: a compiler cache may give us what was compiled in another checkout, whose name the debug information has.
 void write_sites(const std::map<Place, std::size_t>& places) {
   const char* file = std::getenv("MEARI_TORTURE_SITES");
   if (file == nullptr) return;
@@ -455,7 +456,9 @@ void write_sites(const std::map<Place, std::size_t>& places) {
     std::array<char, 1024> where{};
     const auto pc = reinterpret_cast<std::uintptr_t>(caller) - 1;  // of the call, not of what follows it
     __sanitizer_symbolize_pc(reinterpret_cast<void*>(pc), "%s:%l", where.data(), where.size());
-    text += std::filesystem::path(where.data()).lexically_normal().string() + ' ' +
+    const std::string path = std::filesystem::path(where.data()).lexically_normal().string();
+    const std::size_t inside = path.rfind("src/");
+    text += path.substr(inside == std::string::npos ? 0 : inside) + ' ' +
             std::string(functions()[static_cast<std::size_t>(function)].name) + '\n';
   }
   std::ofstream(file, std::ios::app) << text;

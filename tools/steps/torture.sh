@@ -5,6 +5,8 @@ cd "$(dirname "$0")/../.."
 jobs=${MEARI_JOBS:-$(nproc)}
 tools/build.sh asan -DMEARI_BUILD_TESTS=ON meari_torture
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-19 || true)      # which line a call is in
+export ASAN_SYMBOLIZER_PATH
 folder=${MEARI_TORTURE_LOGS:-$(mktemp -d)}
 [[ -n ${MEARI_TORTURE_LOGS-} ]] || trap 'rm -rf "$folder"' EXIT
 export MEARI_TORTURE_SITES=$folder/sites
@@ -19,15 +21,15 @@ xargs -a "$folder/tests" -P "$jobs" -I{} bash -c '
   timeout "${MEARI_TORTURE_SECONDS:-170}" build/asan/meari_torture --gtest_brief=1 --gtest_filter="{}" >"$log" 2>&1 || echo "{}" >>"$1/failed"
   ' _ "$folder" || true
 
-grep -h '^torture:' "$folder"/*.log || true
 if [[ -e $folder/failed ]]; then
   while read -r name; do
-    grep -v '^torture: [a-z_0-9]*: [0-9]* ' "$folder/$(tr / . <<<"$name").log" | head -60
+    head -60 "$folder/$(tr / . <<<"$name").log"
     echo "torture: failed: $name"
   done <"$folder/failed"
   exit 1
 fi
-build/asan/meari_torture --gtest_brief=1 --gtest_filter='TortureTable.*:TortureEngine.*' >"$folder/proof" 2>&1 || { cat "$folder/proof"; exit 1; }
+grep -h '^torture:' "$folder"/*.log
+build/asan/meari_torture --gtest_brief=1 --gtest_filter='TortureTable.*:TortureEngine.*' >"$folder/proof" 2>&1 || { head -60 "$folder/proof"; exit 1; }
 grep -h '^torture: .*reached$' "$folder/proof"
 awk '/pairs \(/ { pairs += $5; well += substr($7, 2); failed += $13 } END {
   printf "torture: %d pairs in all; %d went well all the same, %d failed as they should\n", pairs, well, failed }' "$folder"/*.log
