@@ -133,6 +133,47 @@ TEST_P(Adopting, a_released_stream_is_no_longer_ours) {
   EXPECT_EQ(receive(again), "and back again");
 }
 
+TEST_P(Adopting, a_stream_that_has_waited_comes_back_to_the_same_backend) {
+  auto [client, server] = connected();
+  Tracked<Receive> first;
+  start(server, first);
+  let_pass(1ms);  // whatever tells the backend of bytes is in place now
+  send(client, "one");
+  EXPECT_EQ(outcome(first), Errc::none);
+  first.chunk = Chunk();
+  Result<Descriptor> descriptor = Errc::busy;
+  EXPECT_TRUE(until([&] { return (descriptor = backend().release(server.slot)).has_value(); }));
+  const End again = adopt(backend(), *descriptor);
+  Tracked<Receive> second;
+  EXPECT_EQ(start(again, second), Submitted::pending);
+  let_pass(1ms);
+  send(client, "two");
+  EXPECT_EQ(outcome(second), Errc::none);
+  EXPECT_EQ(second.chunk.text(), "two");
+}
+
+TEST_P(Adopting, a_copy_of_a_closed_descriptor_wakes_nobody) {
+  MEARI_NEEDS(system_sockets);
+  auto [mine, theirs] = Socket::pair().value();
+  Socket copy = Socket::adopt(::dup(static_cast<int>(mine.descriptor())));
+  const End end = adopt(backend(), mine.release());
+  Tracked<Receive> receive;
+  start(end, receive);
+  let_pass(1ms);
+  close(end);
+  EXPECT_EQ(outcome(receive), Errc::canceled);
+  EXPECT_TRUE(until([&] { return backend().slots_in_use() == 0; }));
+  // A wait may end early for reasons of the kernel's own, but not each time that something comes.
+  int full = 0;
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(theirs.send_all(std::string_view("for the copy")).has_value());
+    const Time later = backend().now() + 3ms;
+    backend().wait(later);
+    if (backend().now() >= later) ++full;
+  }
+  EXPECT_GT(full, 0);
+}
+
 TEST_P(Adopting, a_released_stream_goes_on_at_a_sibling) {
   auto [client, server] = connected();
   send(client, "one");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 #include <meari/deadline.hpp>
 #include <meari/offload.hpp>
 #include <meari/scope.hpp>
+#include <meari/stream.hpp>
 
 #include "fake_backend.hpp"
 
@@ -277,6 +279,27 @@ TEST(Loop, its_end_cancels_and_waits_for_every_task) {
     world.loop.turn(Time());
   }
   EXPECT_EQ(notes, "clean clean ");
+}
+
+TEST(LoopDeath, a_chunk_that_another_thread_gives_back_ends_the_program) {
+  const auto program = [] {
+    const std::unique_ptr<Loop> loop = Loop::make().value();
+    const auto body = []() -> Task<> {
+      auto [mine, theirs] = Stream::pair().value();
+      const std::string piece(40'000, 'x');
+      std::vector<Chunk> kept;  // several slabs of the pool
+      for (int i = 0; i < 5; ++i) {
+        co_await theirs.write(piece);
+        for (std::size_t count = 0; count < piece.size(); count += kept.back().size()) {
+          Chunk data = co_await mine.read();
+          kept.push_back(std::move(data));
+        }
+      }
+      std::thread([&kept] { kept.clear(); }).join();
+    };
+    static_cast<void>(loop->block_on(body));
+  };
+  EXPECT_DEATH(program(), "owner_");
 }
 
 TEST(LoopDeath, a_task_that_does_not_listen_is_named_when_the_loop_ends) {

@@ -142,6 +142,11 @@ TEST_P(ServerTest, a_reset_is_the_peer_gone_and_not_a_failure) {
 }
 
 TEST_P(ServerTest, at_the_limit_it_pauses_and_everybody_is_served_in_the_end) {
+  std::vector<std::string> told;
+  loop->observe([&told](const Event& event) {
+    if (event.what == Event::What::paused || event.what == Event::What::resumed)
+      told.push_back(std::string(name(event.what)) + ": " + std::string(event.note));
+  });
   ServerOptions limited = options();
   limited.max_sessions = 2;
   std::size_t most = 0;
@@ -169,8 +174,38 @@ TEST_P(ServerTest, at_the_limit_it_pauses_and_everybody_is_served_in_the_end) {
   ASSERT_TRUE(with_client(server, client));
   EXPECT_EQ(started, 20u);
   EXPECT_LE(most, 2u);
+  // One line when an episode begins, and one when it is over; observers are told the same.
   ASSERT_FALSE(pauses.empty());
-  EXPECT_EQ(pauses[0], "paused: as many sessions as may be: 2");
+  for (std::size_t i = 0; i < pauses.size(); ++i)
+    EXPECT_EQ(pauses[i], std::string(i % 2 == 0 ? "paused" : "resumed") + ": as many sessions as may be: 2");
+  EXPECT_EQ(told, pauses);
+  loop->observe({});
+}
+
+TEST_P(ServerTest, waits_before_each_accept_and_a_drain_does_not_wait_for_it) {
+  ServerOptions slow = options();
+  slow.accept_delay = 20ms;
+  Server server(*loop, echo, std::move(slow));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  const Time before = loop->now();
+  auto client = [&]() -> Task<> {
+    Stream one = co_await connect(address.to_string());
+    Stream two = co_await connect(address.to_string());
+    co_await two.write("x");
+    Chunk reply = co_await two.read();
+    EXPECT_EQ(reply.text(), "x");
+    EXPECT_GE(loop->now() - before, 40ms);
+  };
+  ASSERT_TRUE(with_client(server, client));
+
+  ServerOptions slower = options();
+  slower.accept_delay = 1h;
+  Server asleep(*loop, echo, std::move(slower));
+  ASSERT_TRUE(asleep.listen("127.0.0.1:0"));
+  auto nobody = []() -> Task<> { co_return; };
+  const Time drained = loop->now();
+  ASSERT_TRUE(with_client(asleep, nobody));
+  EXPECT_LT(loop->now() - drained, patience);
 }
 
 TEST_P(ServerTest, an_idle_session_is_ended_and_a_busy_one_is_not) {
