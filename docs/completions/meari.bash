@@ -53,7 +53,7 @@ _meari() {
   case $verb in
     serve)
       words='--once --max-sessions --max-per-source --allow --deny --ready-fd --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
-      if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward exec'; fi
+      if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward exec chat broadcast'; fi
       ;;
     connect)
       words='-m --message --expect-echo --check --timeout --source --retry --repeat --interval --crlf --hexdump --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'

@@ -26,6 +26,8 @@ complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_opera
 complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a stdio -d (__meari_text 'standard input to the client, its answers to standard output; one client at a time' '표준 입력을 클라이언트에게 보내고 답을 표준 출력에 씁니다. 한 번에 하나씩 처리합니다')
 complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a forward -d (__meari_text 'connect each client with TARGET' '클라이언트를 저마다 TARGET에 이어 줍니다')
 complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a exec -d (__meari_text 'run PROGRAM for each client; addresses stand before the --' '클라이언트마다 PROGRAM을 실행합니다. 주소는 -- 앞에 적습니다')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a chat -d (__meari_text 'a room where all hear what each one says' '한 사람의 말을 모두가 듣는 대화방입니다')
+complete -c meari -n '__fish_seen_subcommand_from serve; and __meari_first_operand' -a broadcast -d (__meari_text 'standard input to all clients at once' '표준 입력을 모든 클라이언트에게 보냅니다')
 complete -c meari -n '__fish_seen_subcommand_from help; and __meari_first_operand' -a 'serve connect bench help'
 complete -c meari -n '__fish_seen_subcommand_from serve' -l once -d (__meari_text 'serve one session, then exit' '세션 하나만 처리하고 끝냅니다')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l max-sessions -x -d (__meari_text 'at most N sessions at a time' '동시에 처리할 세션 수의 한도')

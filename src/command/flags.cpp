@@ -186,8 +186,9 @@ constexpr FlagInfo flag_table[] = {
       "이 옵션이 없으면 터미널에는 제어 문자를 풀어서(\\x1b) 출력합니다. 받은 내용이 터미널을 조종할 수 있기 때문입니다. 파이프에서는 언제나 바이트를 그대로 둡니다. serve에서는 처리기 stdio에 씁니다."}},
     {Flag::idle, "idle", '\0', in_serve | in_connect, Value::duration, "TIME",
      {"give up after TIME without a byte (0: never)", "TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)"},
-     {"Counts while something is waited for and no byte comes or goes. Default: 5m for serve, never for connect.",
-      "받기를 기다리는 동안 아무 바이트도 오가지 않은 시간을 잽니다. 기본값은 serve에서는 5m, connect에서는 0입니다."}},
+     {"Counts while something is waited for and no byte comes or goes. Default: 5m for serve (1h with chat and "
+      "broadcast), never for connect.",
+      "받기를 기다리는 동안 아무 바이트도 오가지 않은 시간을 잽니다. 기본값은 serve에서는 5m(chat과 broadcast는 1h), connect에서는 0입니다."}},
     {Flag::explain, "explain", '\0', in_serve | in_connect, Value::none, "",
      {"show each step of the sockets as it happens", "소켓에서 일어나는 일을 한 단계씩 보여 줍니다"},
      {"The flow chart of every sockets tutorial, live: which call was made, on which descriptor, what the kernel "
@@ -248,6 +249,10 @@ constexpr HandlerInfo handler_table[] = {
      {"run PROGRAM for each client; addresses stand before the --",
       "클라이언트마다 PROGRAM을 실행합니다. 주소는 -- 앞에 적습니다"},
      "meari serve exec 9000 -- /bin/cat -n"},
+    {Handler::chat, "chat", "", false,
+     {"a room where all hear what each one says", "한 사람의 말을 모두가 듣는 대화방입니다"}},
+    {Handler::broadcast, "broadcast", "", false,
+     {"standard input to all clients at once", "표준 입력을 모든 클라이언트에게 보냅니다"}},
 };
 
 constexpr Example serve_examples[] = {
@@ -366,7 +371,7 @@ consteval bool in_order() {
 }
 static_assert(in_order(), "the tables stand in the order of their enums");
 static_assert(std::size(flag_table) == static_cast<std::size_t>(Flag::version) + 1, "a flag has no line in the table");
-static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::exec) + 1);
+static_assert(std::size(handler_table) == static_cast<std::size_t>(Handler::broadcast) + 1);
 static_assert(std::size(verb_table) == static_cast<std::size_t>(Verb::help) + 1);
 
 }  // namespace

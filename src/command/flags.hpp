@@ -13,7 +13,19 @@
 namespace meari::command {
 
 enum class Verb : std::uint8_t { serve, connect, bench, help };
-enum class Handler : std::uint8_t { echo, greet, discard, chargen, daytime, time, stdio, forward, exec };
+enum class Handler : std::uint8_t {
+  echo,
+  greet,
+  discard,
+  chargen,
+  daytime,
+  time,
+  stdio,
+  forward,
+  exec,
+  chat,
+  broadcast
+};
 enum class Flag : std::uint8_t {
   // serve
   once,

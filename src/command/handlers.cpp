@@ -8,6 +8,7 @@
 
 #include <meari/scope.hpp>
 
+#include "chat.hpp"
 #include "exec.hpp"
 #include "forward.hpp"
 #include "services.hpp"
@@ -66,6 +67,8 @@ Handling handling_for(Premises& premises) {
     case Handler::stdio: return handling_of_standard_streams(premises);
     case Handler::forward: return handling_of_forwarding(premises);
     case Handler::exec: return handling_of_execution(premises);
+    case Handler::chat: return handling_of_chat(premises);
+    case Handler::broadcast: return handling_of_broadcast(premises);
   }
   return {.handle = &echo};
 }

@@ -136,6 +136,14 @@ void Log::datagram_left_alone(const Address& from, const Text& reason) const {
   write_json(talk_, object);
 }
 
+void Log::named(std::uint64_t session, std::string_view name) const {
+  if (!json_) return talk_.say(messages::named, session, name);
+  Json object = json_event("named");
+  object["session"] = session;
+  object["name"] = name;
+  write_json(talk_, object);
+}
+
 void Log::program_said(std::uint64_t session, std::string_view line) const {
   if (!json_) return talk_.say(messages::program_said, session, line);
   Json object = json_event("program_said");

@@ -35,6 +35,7 @@ class Log {
   // `charted`: sessions are told step by step, by a Chart; their lines for people are left out here.
   Log(const Talk& talk, bool json, bool charted) : talk_(talk), json_(json), charted_(charted) {}
 
+  [[nodiscard]] Language language() const noexcept { return talk_.language(); }
   // The first line. Always written.
   void listening(std::string_view handler, const std::vector<std::string>& addresses, std::string_view backend) const;
   void backend_refused(std::string_view reason) const;
@@ -47,6 +48,7 @@ class Log {
   void lists_read(const Result<>& result) const;
   void paused(bool resumed, std::string_view reason) const;
   void datagram_left_alone(const Address& from, const Text& reason) const;
+  void named(std::uint64_t session, std::string_view name) const;  // a member of a chat
   // A line of a program's standard error, and how it ended where that was not status 0.
   void program_said(std::uint64_t session, std::string_view line) const;
   void program_ended(std::uint64_t session, int status, int signal) const;

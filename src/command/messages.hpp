@@ -222,6 +222,10 @@ inline constexpr Text own_address{"it is an echo's own port, and the two would n
 inline constexpr Text nowhere_to_answer{"it has no address to answer to", "답을 보낼 주소가 없습니다"};
 inline constexpr Message<text, count, count, count> datagrams_over{
     "{}: datagrams received {}, answered {}, left alone {}", "{}: 데이터그램 받음 {}, 답함 {}, 답하지 않음 {}"};
+inline constexpr Text your_name{"your name? ", "이름이 무엇입니까? "};
+inline constexpr Message<text, count> came_in{"{} came in; members here: {}", "{} 님이 들어왔습니다. 지금 {}명입니다"};
+inline constexpr Message<text, count> left{"{} left; members here: {}", "{} 님이 나갔습니다. 지금 {}명입니다"};
+inline constexpr Message<count, text> named{"#{} is called {}", "#{} 이름: {}"};
 inline constexpr Message<count, text> program_said{"#{} the program: {}", "#{} 프로그램: {}"};
 inline constexpr Message<count, count> program_returned{"#{} the program ended with status {}",
                                                         "#{} 프로그램이 종료 상태 {}으로 끝났습니다"};

@@ -98,6 +98,8 @@ ServerOptions Service::options() {
   constexpr std::size_t most_programs = 100;  // where nobody says how many: a process is dearer than a connection
   if (settings_.handler == Handler::exec && options.max_sessions == 0) options.max_sessions = most_programs;
   if (settings_.handler == Handler::forward) options.descriptors_per_session = 2;
+  if (settings_.handler == Handler::chat || settings_.handler == Handler::broadcast)
+    options.timeouts.idle = std::chrono::hours(1);  // who only listens is not idle
   if (settings_.idle) options.timeouts.idle = *settings_.idle;
   if (settings_.drain) options.drain = *settings_.drain;
   options.accept_delay = settings_.accept_delay;
