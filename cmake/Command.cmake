@@ -1,5 +1,7 @@
 # The command: build/<preset>/meari. The target is called meari_command because meari is the library's.
-meari_sources(command_sources src/command)
+set(command_rooms speech explain flags manual serve connect bench)
+list(TRANSFORM command_rooms PREPEND src/command/)
+meari_sources(command_sources src/command ${command_rooms})
 if(NOT command_sources)
   return()
 endif()

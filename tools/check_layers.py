@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Shows that #include goes down the floors of tools/layers.txt only, that platform headers stay in their rooms, and that no
-file is too long.   check_layers.py [ROOT]"""
+"""Shows that #include goes down the floors of tools/layers.txt only, that platform headers stay in their rooms, that rooms
+apart do not know each other, and that no file is too long.   check_layers.py [ROOT]"""
 
 import pathlib
 import re
@@ -13,14 +13,17 @@ class Layers:
     def __init__(self, path):
         self.floor = {}        # "src/os" or "include/meari/error.hpp" -> its floor
         self.platform = {}     # "sys/" -> the rooms that may include it
+        self.apart = []        # sets of rooms on one floor that must not include each other
         self.lines = 600
         for number, line in enumerate(path.read_text().splitlines(), 1):
             words = line.split("#")[0].split()
             if not words:
                 continue
-            if words[0].isdigit():
+            if re.fullmatch(r"\d+(\.\d)?", words[0]):
                 for member in words[2:]:
-                    self.floor[member if member.startswith("src/") else f"include/meari/{member}"] = int(words[0])
+                    self.floor[member if member.startswith("src/") else f"include/meari/{member}"] = words[0]
+            elif words[0] == "apart":
+                self.apart.append(set(words[1:]))
             elif words[0] == "lines":
                 self.lines = int(words[1])
             elif words[0] == "platform":
@@ -28,10 +31,13 @@ class Layers:
                 for header in headers.split():
                     self.platform[header] = rooms.split()
             else:
-                sys.exit(f"{path}:{number}: neither a floor, a platform line nor a limit")
+                sys.exit(f"{path}:{number}: neither a floor, a platform line, rooms apart nor a limit")
 
     def floor_of(self, file):
         return self.floor.get(file, self.floor.get(file.rsplit("/", 1)[0]))
+
+    def are_apart(self, room, other):
+        return room != other and any({room, other} <= rooms for rooms in self.apart)
 
     def rooms_for(self, header):
         """The rooms that may include this header; None when everybody may."""
@@ -84,8 +90,10 @@ def complaints(root):
                     yield f"{where}: {target} is internal; {top} may include meari/ only"
                 elif top == "src" or top == "include":
                     other = layers.floor_of(target)
-                    if other is not None and other > floor:
+                    if other is not None and float(other) > float(floor):
                         yield f"{where}: goes up from floor {floor} to {target} on floor {other}"
+                    if layers.are_apart(room, target.rsplit("/", 1)[0]):
+                        yield f"{where}: {target} is in a room that must not be known here; what both need belongs below them"
 
 
 def main():

@@ -8,19 +8,19 @@
 
 #include <meari/standard.hpp>
 
-#include "bench.hpp"
-#include "connect.hpp"
-#include "generate.hpp"
-#include "help.hpp"
-#include "library_text.hpp"
-#include "messages.hpp"
-#include "options.hpp"
-#include "parse.hpp"
-#include "serve.hpp"
+#include "src/command/bench/bench.hpp"
+#include "src/command/connect/connect.hpp"
+#include "src/command/flags/options.hpp"
+#include "src/command/flags/parse.hpp"
+#include "src/command/manual/generate.hpp"
+#include "src/command/manual/help.hpp"
+#include "src/command/manual/version.hpp"
+#include "src/command/serve/serve.hpp"
+#include "src/command/speech/library_text.hpp"
+#include "src/command/speech/messages.hpp"
+#include "src/command/speech/status.hpp"
+#include "src/command/speech/talk.hpp"
 #include "src/os/blocking_io.hpp"
-#include "status.hpp"
-#include "talk.hpp"
-#include "version.hpp"
 
 namespace meari::command {
 namespace {

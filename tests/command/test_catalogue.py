@@ -19,7 +19,7 @@ def text_of(literals):
 
 class Catalogue(support.Case):
     def builds(self, line):
-        program = f'#include "src/command/language.hpp"\nusing namespace meari::command;\n{line}\nint main() {{}}\n'
+        program = f'#include "src/command/speech/language.hpp"\nusing namespace meari::command;\n{line}\nint main() {{}}\n'
         run = subprocess.run([COMPILER, "-std=c++23", "-fsyntax-only", "-I", ROOT, "-I", ROOT / "include", "-x", "c++", "-"],
                              input=program.encode(), capture_output=True, timeout=120)
         return run.returncode == 0
@@ -45,7 +45,7 @@ class Library(support.Case):
 
     @classmethod
     def setUpClass(cls):
-        table = (ROOT / "src/command/library_text.cpp").read_text()
+        table = (ROOT / "src/command/speech/library_text.cpp").read_text()
         operations = table[table.index("operations[] = {"):table.index("sentences[] = {")]
         sentences = table[table.index("sentences[] = {"):]
         cls.operations = {text_of(first) for first in re.findall(r"\{\s*" + LITERALS, operations)}

@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "need.hpp"
-#include "src/command/durations.hpp"
-#include "src/command/options.hpp"
-#include "src/command/parse.hpp"
+#include "src/command/flags/durations.hpp"
+#include "src/command/flags/options.hpp"
+#include "src/command/flags/parse.hpp"
 
 using namespace meari;
 using namespace meari::command;

@@ -4,10 +4,10 @@
 #include <string>
 
 #include "need.hpp"
-#include "src/command/escaper.hpp"
-#include "src/command/hexdump.hpp"
-#include "src/command/json_line.hpp"
-#include "src/command/library_text.hpp"
+#include "src/command/speech/escaper.hpp"
+#include "src/command/speech/hexdump.hpp"
+#include "src/command/speech/json_line.hpp"
+#include "src/command/speech/library_text.hpp"
 
 using namespace meari;
 using namespace meari::command;

@@ -62,6 +62,20 @@ class LayersTest(Tree):
         self.assertIn("include/meari/stream.hpp:1: goes up from floor 5 to include/meari/server.hpp on floor 7", output)
         self.assertIn("src/backend/pool.cpp:2: goes up from floor 3 to src/loop/loop.hpp on floor 4", output)
 
+    def test_rooms_apart_do_not_know_each_other(self):
+        for room in ("serve", "connect", "flags"):
+            self.write(f"src/command/{room}/one.hpp", "")
+            self.write(f"src/command/{room}/two.cpp", "#include \"one.hpp\"\n")
+        self.write("src/command/main.cpp", "#include \"src/command/serve/one.hpp\"\n")
+        self.write("src/command/serve/three.cpp", "#include \"src/command/flags/one.hpp\"\n")
+        self.assertEqual(self.report(), (0, ""))
+        self.write("src/command/serve/three.cpp", "#include \"src/command/connect/one.hpp\"\n")
+        self.write("src/command/flags/three.cpp", "#include \"src/command/serve/one.hpp\"\n")
+        status, output = self.report()
+        self.assertEqual(status, 1)
+        self.assertIn("src/command/serve/three.cpp:1: src/command/connect/one.hpp is in a room that must not be known", output)
+        self.assertIn("src/command/flags/three.cpp:1: goes up from floor 9.3 to src/command/serve/one.hpp on floor 9.4", output)
+
     def test_platform_headers_stay_in_their_rooms(self):
         self.write("src/net/stream.cpp", "#include <sys/socket.h>\n")
         self.write("include/meari/tls.hpp", "#include <openssl/ssl.h>\n")

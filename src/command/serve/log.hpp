@@ -1,0 +1,67 @@
+// Log: what a server tells about itself while it serves, a line an event: for people in their language, or as JSON, which is
+// always in English and keeps its names. All of it goes where Talk's lines go, to standard error.
+//
+//   echo: listening on [::1]:9000, 127.0.0.1:9000           {"event":"listening","handler":"echo","addresses":[…],…}
+//   #1 127.0.0.1:53422 connected                            {"event":"session_start","session":1,"peer":"127.0.0.1:53422"}
+//   #1 127.0.0.1:53422 received 6, sent 6, 0.812 s: finished {"event":"session_end","session":1,…,"how":"finished"}
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <meari/server.hpp>
+
+#include "src/command/flags/flags.hpp"
+#include "src/command/speech/talk.hpp"
+
+namespace meari::command {
+
+struct DatagramCounts {
+  std::uint64_t received = 0;
+  std::uint64_t answered = 0;
+  std::uint64_t left_alone = 0;
+};
+
+struct Totals {
+  std::uint64_t sessions = 0;
+  std::uint64_t received = 0;  // bytes
+  std::uint64_t sent = 0;
+};
+
+class Log {
+ public:
+  // `charted`: sessions are told step by step, by a Chart; their lines for people are left out here.
+  Log(const Talk& talk, bool json, bool charted) : talk_(talk), json_(json), charted_(charted) {}
+
+  [[nodiscard]] Language language() const noexcept { return talk_.language(); }
+  // The first line. Always written.
+  void listening(std::string_view handler, const std::vector<std::string>& addresses, std::string_view backend) const;
+  void backend_refused(std::string_view reason) const;
+  void open_to_all(const Address& address) const;
+  // `number` counts the sessions of this server from 1.
+  void started(std::uint64_t number, const Session& session) const;
+  void ended(std::uint64_t number, const Session& session, const SessionEnd& end) const;
+  // `others`: how many more since the last such line, which nobody was told of.
+  void turned_away(const Address& source, const Text& reason, std::uint64_t others) const;
+  void lists_read(const Result<>& result) const;
+  void paused(bool resumed, std::string_view reason) const;
+  void datagram_left_alone(const Address& from, const Text& reason) const;
+  void named(std::uint64_t session, std::string_view name) const;  // a member of a chat
+  // A line of a program's standard error, and how it ended where that was not status 0.
+  void program_said(std::uint64_t session, std::string_view line) const;
+  void program_ended(std::uint64_t session, int status, int signal) const;
+  void input_failed(const Error& error) const;   // standard input
+  void output_failed(const Error& error) const;  // standard output
+  void stopping(std::size_t sessions, Duration longest) const;
+  void stopped(const Totals& totals, const Drained& drained) const;
+  void datagrams_over(const Address& local, const DatagramCounts& counts) const;
+
+ private:
+  const Talk& talk_;
+  bool json_;
+  bool charted_;
+};
+
+}  // namespace meari::command
