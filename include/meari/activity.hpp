@@ -96,19 +96,7 @@ class OperationActivity : public Activity, private Description::Operation {
 
   explicit OperationActivity(Description&& description) { std::move(description).prepare(request()); }
 
-  bool start(Loop& loop, bool canceled) noexcept {
-    Request& request = this->request();
-    request.run = &completed;
-    if (canceled) request.error = Errc::canceled;
-    if (request.error) {
-      request.state = Operation::State::completed;
-      loop.ready(request);
-      return false;
-    }
-    if (loop.backend().submit(request) == Submitted::pending) return false;
-    request.state = Operation::State::completed;
-    return true;
-  }
+  bool start(Loop& loop, bool canceled) noexcept { return begin(loop, canceled) == Submitted::done; }
   Activity* request_cancel(Loop& loop) noexcept override {
     if (request().state == Operation::State::pending) loop.backend().cancel(request());
     return nullptr;
@@ -131,6 +119,21 @@ class OperationActivity : public Activity, private Description::Operation {
   }
 
   [[nodiscard]] SlotId slot() const noexcept { return static_cast<const Request&>(*this).slot; }
+
+ protected:
+  // What start() does, and what the backend said.
+  Submitted begin(Loop& loop, bool canceled) noexcept {
+    Request& request = this->request();
+    request.run = &completed;
+    if (canceled) [[unlikely]]
+      request.error = Errc::canceled;
+    if (request.error) [[unlikely]] {
+      request.state = Operation::State::completed;
+      loop.ready(request);
+      return Submitted::pending;
+    }
+    return loop.backend().submit(request);
+  }
 
  private:
   Request& request() noexcept { return *this; }

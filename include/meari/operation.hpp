@@ -10,7 +10,7 @@
 //
 // Rules, for every backend:
 //  1. `submit` never runs anybody's code. It says `done` (a success, the outcome stands in the operation) or
-//     `pending`. Failures are always `pending` and come through the ready list.
+//     `pending` (or `unwatched`, of a send). Failures are always pending and come through the ready list.
 //  2. Every pending operation is completed exactly once: also when it is cancelled, when its slot is closed and when
 //     the backend is destroyed. Until then it must not move, and what its pieces point to must stay.
 //  3. Cancel is a request, the completion is the truth: a success that came first wins.
@@ -110,7 +110,8 @@ struct SlotId {
   friend bool operator==(const SlotId&, const SlotId&) = default;
 };
 
-enum class Submitted : std::uint8_t { done, pending };
+// `unwatched` is pending, and of a stream whose stall limit has no timer yet: whoever submitted the send sets it.
+enum class Submitted : std::uint8_t { done, pending, unwatched };
 
 struct Operation : Ready {
   enum class Kind : std::uint8_t { receive, send, finish, accept, connect, receive_from, send_to, ready };

@@ -144,9 +144,10 @@ class WriteActivity : public OperationActivity<Description> {
  public:
   explicit WriteActivity(Description&& description) noexcept : OperationActivity<Description>(std::move(description)) {}
   bool start(Loop& loop, bool canceled) noexcept {
-    if (OperationActivity<Description>::start(loop, canceled)) return true;
-    watch_stall(loop, this->slot());
-    return false;
+    const Submitted submitted = this->begin(loop, canceled);
+    if (submitted == Submitted::unwatched) [[unlikely]]
+      watch_stall(loop, this->slot());
+    return submitted == Submitted::done;
   }
 };
 

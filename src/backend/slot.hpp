@@ -98,7 +98,8 @@ class SlotTable {
   [[nodiscard]] Slot* find(SlotId id) const noexcept {
     if (id.index >= size_) return nullptr;
     Slot& slot = at(id.index);
-    return slot.generation == id.generation && slot.in_use ? &slot : nullptr;
+    // A free slot has the generation of its next life already, and nobody has been told that one.
+    return slot.generation == id.generation ? &slot : nullptr;
   }
   [[nodiscard]] Slot& at(std::uint32_t index) const noexcept { return pages_[index / page_slots][index % page_slots]; }
   [[nodiscard]] static SlotId id(const Slot& slot) noexcept { return {slot.place, slot.generation}; }

@@ -309,19 +309,14 @@ class Slotted : public SlotBackend {
     operation.progress = 0;
     operation.error = Error();
     Slot* slot = slots_.find(operation.slot);
-    if (slot == nullptr || slot->closing) return refuse(operation, Errc::closed);
-    if (is_lost()) return refuse(operation, lost_);
-    switch (operation.kind) {
-      case Operation::Kind::receive: return submit_receive(*slot, static_cast<Receive&>(operation));
-      case Operation::Kind::send:
-      case Operation::Kind::finish: return submit_send(*slot, static_cast<Send&>(operation));
-      case Operation::Kind::accept: return of_role(*slot, Role::listener, operation, &Self::start_accept);
-      case Operation::Kind::connect: return of_role(*slot, Role::stream, operation, &Self::start_connect);
-      case Operation::Kind::receive_from: return of_role(*slot, Role::datagram, operation, &Self::start_receive_from);
-      case Operation::Kind::send_to: return of_role(*slot, Role::datagram, operation, &Self::start_send_to);
-      case Operation::Kind::ready: return of_role(*slot, Role::foreign, operation, &Self::start_ready);
-    }
-    broken("an Operation of an unknown kind");
+    if (slot == nullptr || slot->closing) [[unlikely]]
+      return refuse(operation, Errc::closed);
+    if (is_lost()) [[unlikely]]
+      return refuse(operation, lost_);
+    if (operation.kind == Operation::Kind::receive) return submit_receive(*slot, static_cast<Receive&>(operation));
+    if (operation.kind == Operation::Kind::send || operation.kind == Operation::Kind::finish)
+      return submit_send(*slot, static_cast<Send&>(operation));
+    return submit_other(*slot, operation);
   }
 
   void cancel(Operation& operation, Errc reason) final {
@@ -363,26 +358,56 @@ class Slotted : public SlotBackend {
  private:
   Self& self() noexcept { return static_cast<Self&>(*this); }
 
-  Submitted submit_receive(Slot& slot, Receive& receive) {
-    if (slot.role != Role::stream) return refuse(receive, Errc::invalid_argument);
-    if (slot.waiting != nullptr) return refuse(receive, Errc::busy);
-    if (!slot.connected) return refuse(receive, Errc::not_connected);
-    MEARI_ASSERT(receive.limit > 0);
+  [[gnu::always_inline]] Submitted submit_receive(Slot& slot, Receive& receive) {
     receive.chunk = Chunk();
-    if (answer(slot, receive)) return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+    if (slot.role != Role::stream || slot.waiting != nullptr || !slot.connected) [[unlikely]]
+      return refuse(receive, slot.role != Role::stream ? Errc::invalid_argument
+                             : slot.waiting != nullptr ? Errc::busy
+                                                       : Errc::not_connected);
+    MEARI_ASSERT(receive.limit > 0);
+    if (slot.last_unread != nullptr || slot.failure || slot.ended) {
+      answer(slot, receive);
+      return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+    }
     return self().start_receive(slot, receive);
   }
 
-  Submitted submit_send(Slot& slot, Send& send) {
+  [[gnu::always_inline]] Submitted submit_send(Slot& slot, Send& send) {
     send.sent = 0;
+    if (slot.role != Role::stream || slot.send_failure != Errc::none || !slot.connected || slot.finished) [[unlikely]]
+      return refuse_send(slot, send);
+    slot.sent_ms = ms();
+    if (slot.last_send != nullptr) return watched(slot, wait_to_send(slot, send));
+    if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
+    return watched(slot, self().start_send(slot, send));
+  }
+
+  [[gnu::noinline]] Submitted refuse_send(const Slot& slot, Send& send) {
     if (slot.role != Role::stream) return refuse(send, Errc::invalid_argument);
     if (slot.send_failure != Errc::none) return refuse(send, slot.send_failure);
     if (!slot.connected) return refuse(send, Errc::not_connected);
-    if (slot.finished) return send.kind == Operation::Kind::finish ? done(send) : refuse(send, Errc::broken_pipe);
-    slot.sent_ms = ms();
-    if (slot.last_send != nullptr) return wait_to_send(slot, send);
-    if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
-    return self().start_send(slot, send);
+    return send.kind == Operation::Kind::finish ? done(send) : refuse(send, Errc::broken_pipe);
+  }
+
+  // A timer that counts an idle time as well may be set for later than the stall limit.
+  Submitted watched(const Slot& slot, Submitted submitted) const noexcept {
+    const StreamTerms* terms = slot.policy.terms;
+    if (submitted == Submitted::done || terms == nullptr || terms->stall_ms == 0) return submitted;
+    const Timer& timer = slot.policy.timer;
+    if (timer.is_set() && timer.at <= turn_time_ + std::chrono::milliseconds(terms->stall_ms)) [[likely]]
+      return submitted;
+    return Submitted::unwatched;
+  }
+
+  [[gnu::noinline]] Submitted submit_other(Slot& slot, Operation& operation) {
+    switch (operation.kind) {
+      case Operation::Kind::accept: return of_role(slot, Role::listener, operation, &Self::start_accept);
+      case Operation::Kind::connect: return of_role(slot, Role::stream, operation, &Self::start_connect);
+      case Operation::Kind::receive_from: return of_role(slot, Role::datagram, operation, &Self::start_receive_from);
+      case Operation::Kind::send_to: return of_role(slot, Role::datagram, operation, &Self::start_send_to);
+      case Operation::Kind::ready: return of_role(slot, Role::foreign, operation, &Self::start_ready);
+      default: broken("an Operation of an unknown kind");
+    }
   }
 
   template <class Wanted>

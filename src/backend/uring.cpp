@@ -1,6 +1,7 @@
 #include "src/backend/uring.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "src/backend/uring_backend.hpp"
@@ -10,6 +11,7 @@ inline namespace v1 {
 namespace uring {
 
 namespace {
+constexpr int least_bulk = 24 << 10;             // bytes of one receive
 constexpr unsigned sends_on_the_spot = 4;        // in a turn with one completion
 constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
 constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
@@ -101,6 +103,211 @@ Result<Descriptor> Uring::release(SlotId id) {
   return descriptor;
 }
 
+msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+  message = {};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  return message;
+}
+
+// ---- what becomes of a message
+// Receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
+
+Submitted Uring::start_receive(Slot& slot, Receive& receive) {
+  receive.next = nullptr;
+  slot.waiting = &receive;
+  if (!slot.armed) {
+    if (somebody_starves()) {
+      starve(slot);  // behind those who have waited longer
+    } else {
+      arm(slot);
+    }
+  }
+  return Submitted::pending;
+}
+
+void Uring::arm(Slot& slot) {
+  if (!buffers_.refill()) return starve(slot);
+  Submission& receive = submission(Kind::receive, slot, IORING_OP_RECV);
+  receive.flags = IOSQE_BUFFER_SELECT;
+  receive.buf_group = Buffers::group;
+  // Without the poll the kernel would look at an empty queue first, and with no buffer left it would fail at once.
+  if (!slot.readable) receive.ioprio |= IORING_RECVSEND_POLL_FIRST;
+  // A multishot receive on a Unix-domain socket may miss the end of the stream. And where much comes at a time, one
+  // receive that fills a slab does better than several that share it with others.
+  if (current_ && !slot.local && !slot.bulk) {
+    receive.ioprio |= IORING_RECV_MULTISHOT;
+    // The credit: no byte more once `optlen` is reached. It may be passed by one call's worth, so it is half of it.
+    receive.len = Slot::most_unread / 2;
+    receive.file_index = Slot::most_unread / 2 + 1;
+  }
+  slot.armed = true;
+  slot.readable = false;
+}
+
+// Bytes go straight to the receive that waits. But when the next completion brings more for the same stream, or some are
+// here already, they are gathered first.
+void Uring::received(Slot& slot, const Completion& completion, Chunk chunk) {
+  if (!completion.goes_on()) {
+    slot.armed = false;
+    slot.readable = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+  }
+  if (completion.result <= 0) [[unlikely]]
+    return received_nothing(slot, completion.result);
+  if (const bool bulk = completion.result >= least_bulk; bulk != slot.bulk) slot.bulk = bulk;
+  Receive* receive = receiver(slot);
+  if (receive == nullptr || slot.last_unread != nullptr || chunk.size() > receive->limit ||
+      ring_.next_is_for(completion.tag)) [[unlikely]] {
+    bytes_came(slot, std::move(chunk));
+    return touch(slot);
+  }
+  count_received(slot, chunk.size());
+  receive->chunk = std::move(chunk);
+  slot.waiting = nullptr;
+  complete(*receive);
+}
+
+void Uring::received_nothing(Slot& slot, int result) {
+  switch (-result) {
+    case 0: end_came(slot); break;
+    case ENOBUFS:
+      slot.readable = true;  // bytes or an end are there, only memory was not
+      if (!slot.bulk) buffers_.ran_out();
+      ran_out_ = true;
+      break;
+    case ECANCELED:
+    case EAGAIN:
+    case EINTR: break;
+    default: failure_came(slot, system_error(-result, "read"));
+  }
+  touch(slot);
+}
+
+// Sending
+Submitted Uring::start_send(Slot& slot, Send& send) {
+  if (send.kind == Operation::Kind::finish) {
+    Error error = finish(slot);
+    return error ? refuse(send, std::move(error)) : done(send);
+  }
+  if (on_the_spot_ > 0 && count_in_ring_ == 0) {
+    --on_the_spot_;
+    Error error;
+    if (try_send(slot, send, error)) return error ? refuse(send, std::move(error)) : done(send);
+    wait_to_send(slot, send);
+    send_in_ring(slot, send, 0);
+  } else {
+    queue_send(slot, send);
+    send_in_ring(slot, send, MSG_DONTWAIT);
+  }
+  return Submitted::pending;
+}
+
+// The answer to the only thing that happened in a turn goes out at once. False: it has to wait.
+bool Uring::try_send(Slot& slot, Send& send, Error& error) {
+  while (left_of(send) != 0) {
+    Parcel::Pieces pieces;
+    std::ptrdiff_t count = 0;
+    if (const std::size_t several = pieces_left(send, pieces.data(), pieces.size()); several == 1) {
+      count = sys::send(slot.descriptor, pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+      Parcel parcel;
+      count = sys::sendmsg(slot.descriptor, &parcel.pack(pieces, several), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    if (count >= 0) {
+      went(slot, send, static_cast<std::size_t>(count));
+      continue;
+    }
+    const int code = sys::last_error();
+    if (code == EINTR) continue;
+    if (code == EAGAIN || code == EWOULDBLOCK) return false;
+    error = system_error(code, "write");
+    slot.send_failure = error.code();
+    return true;
+  }
+  return true;
+}
+
+// The first of the queue, through the ring. With MSG_DONTWAIT it is over when enter() returns; without, it waits in
+// the kernel until the peer takes something. (Not with MSG_WAITALL: that would hide progress from the stall deadline.)
+void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
+  slot.sending = true;
+  if (flags != 0) ++count_in_ring_;
+  if (send.pieces != nullptr) return send_pieces_in_ring(slot, send, flags);
+  Submission& entry = submission(Kind::send, slot, IORING_OP_SEND);
+  entry.addr = reinterpret_cast<std::uintptr_t>(send.chunk.data());
+  entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(send.chunk.size(), 1U << 30));
+  entry.msg_flags = MSG_NOSIGNAL | flags;
+}
+
+void Uring::send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags) {
+  Parcel::Pieces pieces;
+  const std::size_t count = pieces_left(send, pieces.data(), pieces.size());
+  Parcel& parcel = next_parcel();
+  Submission& entry = submission(Kind::send, slot, IORING_OP_SENDMSG);
+  entry.addr = reinterpret_cast<std::uintptr_t>(&parcel.pack(pieces, count));
+  entry.len = 1;
+  entry.msg_flags = MSG_NOSIGNAL | flags;
+}
+
+void Uring::sent(Slot& slot, int result) {
+  Send* send = slot.last_send;
+  MEARI_ASSERT(slot.sending && send != nullptr);
+  slot.sending = false;
+  // All of the only one that there is.
+  if (send->next == send && send->pieces == nullptr && static_cast<std::size_t>(result) == send->chunk.size()) {
+    count_sent(slot, send->chunk.size());
+    send->sent += send->chunk.size();
+    send->chunk = Chunk();  // its memory is free now, however long the Send lives on
+    slot.last_send = nullptr;
+    return complete(*send);
+  }
+  sent_in_part(slot, result);
+}
+
+void Uring::sent_in_part(Slot& slot, int result) {
+  Send* send = first_send(slot);
+  bool all = false;
+  if (result >= 0) {
+    all = went(slot, *send, static_cast<std::size_t>(result));
+  } else if (result != -EAGAIN && result != -EINTR && result != -ECANCELED) {
+    sends_failed(slot, system_error(-result, "write"));
+    return;
+  }
+  if (all) {
+    leave_sends(slot, *send);
+    complete(*send);
+  } else if (slot.closing) {
+    leave_sends(slot, *send);
+    refuse(*send, Errc::canceled);
+  } else if (send->cancel_requested) {
+    abandon_send(slot, *send, Errc(send->progress));
+  }
+  if (!slot.closing) go_on_sending(slot);
+}
+
+void Uring::go_on_sending(Slot& slot) {
+  while (Send* send = first_send(slot)) {
+    if (send->kind != Operation::Kind::finish && left_of(*send) != 0 && !slot.finished) {
+      settle(send->chunk, pool_);
+      return send_in_ring(slot, *send, 0);
+    }
+    leave_sends(slot, *send);
+    if (send->kind == Operation::Kind::finish) {
+      if (!slot.finished) send->error = finish(slot);
+    } else if (slot.finished) {
+      send->error = Errc::broken_pipe;
+    }
+    complete(*send);
+  }
+}
+
+Error Uring::finish(Slot& slot) {
+  if (sys::shutdown(slot.descriptor, SHUT_WR) != 0) return system_error(sys::last_error(), "finish");
+  slot.finished = true;
+  return {};
+}
+
 // ---- turning
 
 void Uring::wake() noexcept { kernel::wake(wake_, awake_); }
@@ -170,7 +377,7 @@ void Uring::reap() {
 }
 
 // Every completion comes by here.
-void Uring::take(Completion completion) {
+void Uring::take(const Completion& completion) {
   Chunk chunk = completion.has_buffer() ? buffers_.taken(completion) : Chunk();
   const Tag tag = Tag::of(completion.tag);
   if (tag.kind == Kind::nothing) return;
@@ -180,21 +387,20 @@ void Uring::take(Completion completion) {
   }
   if (tag.place >= slots_.size()) return;
   Slot& slot = slots_.at(tag.place);
-  if (!slot.in_use || (slot.generation & Tag::generations) != tag.generation) return;
+  if ((slot.generation & Tag::generations) != tag.generation) return;
   ++happened_;
   if (!completion.goes_on()) --slot.in_kernel;
-  switch (tag.kind) {
-    case Kind::receive:
-      if (!slot.closing) received(slot, completion, std::move(chunk));
-      break;
-    case Kind::send: sent(slot, completion.result); break;
-    case Kind::connect: connect_ended(slot, completion.result); break;
-    case Kind::poll_in:
-    case Kind::poll_out: polled(slot, tag.kind, completion.result); break;
-    case Kind::nothing:
-    case Kind::wake: break;
+  if (tag.kind == Kind::receive) {
+    if (!slot.closing) received(slot, completion, std::move(chunk));
+  } else if (tag.kind == Kind::send) {
+    sent(slot, completion.result);
+  } else if (tag.kind == Kind::connect) {
+    connect_ended(slot, completion.result);
+  } else {
+    polled(slot, tag.kind, completion.result);
   }
-  if (slot.closing && slot.in_kernel == 0) gone(slot);
+  if (slot.closing && slot.in_kernel == 0) [[unlikely]]
+    gone(slot);
 }
 
 // A message that the end of a slab has cut in two: a copy costs less than to receive and to send twice.

@@ -10,7 +10,8 @@
 //
 // What is in the kernel for a slot is counted in `in_kernel`; the descriptor is closed when that is 0, not before.
 //
-//   uring_operations.cpp   what becomes of an operation         uring.cpp        making, turning, taking completions
+//   uring.cpp              making, turning, and what becomes of a message
+//   uring_operations.cpp   what becomes of everything else
 //   uring_buffers.hpp      slabs in the hands of the kernel     uring_ring.hpp   the two queues
 #pragma once
 
@@ -79,8 +80,8 @@ class Uring final : public Kernel<Uring> {
   }
 
   // For Slotted, which has the rules.
-  Submitted start_receive(Slot& slot, Receive& receive);
-  Submitted start_send(Slot& slot, Send& send);
+  [[gnu::always_inline]] inline Submitted start_receive(Slot& slot, Receive& receive);
+  [[gnu::always_inline]] inline Submitted start_send(Slot& slot, Send& send);
   Submitted start_accept(Slot& slot, Accept& accept);
   Submitted start_connect(Slot& slot, Connect& connect);
   Submitted start_receive_from(Slot& slot, ReceiveFrom& receive);
@@ -92,12 +93,15 @@ class Uring final : public Kernel<Uring> {
  private:
   // ---- receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
   void arm(Slot& slot);
-  void received(Slot& slot, const Completion& completion, Chunk chunk);
+  [[gnu::always_inline]] inline void received(Slot& slot, const Completion& completion, Chunk chunk);
+  void received_nothing(Slot& slot, int result);
 
   // ---- sending
   bool try_send(Slot& slot, Send& send, Error& error);
-  void send_in_ring(Slot& slot, const Send& send, unsigned flags);
-  void sent(Slot& slot, int result);
+  [[gnu::always_inline]] inline void send_in_ring(Slot& slot, const Send& send, unsigned flags);
+  void send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags);
+  [[gnu::always_inline]] inline void sent(Slot& slot, int result);
+  void sent_in_part(Slot& slot, int result);
   void go_on_sending(Slot& slot);
   static Error finish(Slot& slot);
 
@@ -119,11 +123,12 @@ class Uring final : public Kernel<Uring> {
 
   // ---- submissions
   void own();
-  Submission& next_submission() noexcept {
-    if (!owned_) own();
+  [[gnu::always_inline]] Submission& next_submission() noexcept {
+    if (!owned_) [[unlikely]]
+      own();
     return ring_.next();
   }
-  Submission& submission(Kind kind, Slot& slot, std::uint8_t opcode) noexcept {
+  [[gnu::always_inline]] Submission& submission(Kind kind, Slot& slot, std::uint8_t opcode) noexcept {
     Submission& entry = next_submission();
     entry.opcode = opcode;
     entry.fd = sys::plain(slot.descriptor);
@@ -138,7 +143,7 @@ class Uring final : public Kernel<Uring> {
   void enter(Time until);
   void lose_ring() noexcept;
   void reap();
-  void take(Completion completion);
+  [[gnu::always_inline]] inline void take(const Completion& completion);
   void touch(Slot& slot) {
     if (slot.touched) return;
     slot.touched = true;

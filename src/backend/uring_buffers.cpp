@@ -1,6 +1,7 @@
 #include "src/backend/uring_buffers.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <new>
 
@@ -71,6 +72,7 @@ void Buffers::add(Slab& slab, std::uint32_t begin, std::uint32_t end) noexcept {
   const std::uint8_t number = free_[--free_count_];
   const auto place = static_cast<std::uint16_t>(tail_ % places);
   entries_[number] = {&slab, begin, end, place};
+  used_ |= std::uint64_t{1} << number;
   io_uring_buf& buffer = ring_->bufs[place];
   buffer.addr = reinterpret_cast<std::uintptr_t>(slab.memory + begin);
   buffer.len = end - begin;
@@ -82,15 +84,18 @@ void Buffers::add(Slab& slab, std::uint32_t begin, std::uint32_t end) noexcept {
 
 void Buffers::drop(Entry& entry) noexcept {
   Slab* slab = std::exchange(entry.slab, nullptr);
-  free_[free_count_++] = static_cast<std::uint8_t>(&entry - entries_.data());
+  const auto number = static_cast<std::uint8_t>(&entry - entries_.data());
+  free_[free_count_++] = number;
+  used_ &= ~(std::uint64_t{1} << number);
   --in_ring_;
   if (--slab->references == 0) recycle(*slab);
 }
 
 void Buffers::rewind() noexcept {
   if (!may_rewind_) return;
-  for (Entry& entry : entries_) {
-    if (entry.slab == nullptr || entry.begin == 0 || entry.slab->references != 1) continue;
+  for (std::uint64_t left = used_; left != 0; left &= left - 1) {
+    Entry& entry = entries_[static_cast<std::size_t>(std::countr_zero(left))];
+    if (entry.begin == 0 || entry.slab->references != 1) continue;
     // The kernel keeps no copy: it reads this entry whenever it uses it, and it does so inside enter() only.
     entry.begin = 0;
     entry.end = entry.slab->capacity;
@@ -99,18 +104,9 @@ void Buffers::rewind() noexcept {
   }
 }
 
-Chunk Buffers::taken(const Completion& completion) noexcept {
-  const std::uint16_t number = completion.buffer();
-  MEARI_ASSERT(number < places && entries_[number].slab != nullptr);
-  Entry& entry = entries_[number];
-  const auto count = static_cast<std::uint32_t>(std::max(completion.result, 0));
-  MEARI_ASSERT(count <= entry.end - entry.begin);
+Chunk Buffers::taken_with_entry(Entry& entry, const Completion& completion) noexcept {
   Chunk chunk;
-  if (count != 0) {
-    ++entry.slab->references;
-    chunk = Chunk(entry.slab, entry.slab->memory + entry.begin, count);
-    entry.begin += count;
-  }
+  if (completion.result > 0) chunk = piece(entry, static_cast<std::uint32_t>(completion.result));
   if (incremental_ && (completion.flags & buffer_goes_on) != 0) return chunk;
   if (!incremental_ && entry.end - entry.begin >= least_tail) {
     Slab& slab = *entry.slab;

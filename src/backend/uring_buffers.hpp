@@ -24,7 +24,7 @@ namespace uring {
 class Buffers {
  public:
   static constexpr std::uint16_t group = 0;
-  static constexpr unsigned places = 64;             // of the ring; a power of two
+  static constexpr unsigned places = 64;             // of the ring; a power of two, and the bits of used_
   static constexpr std::uint32_t least_tail = 4096;  // bytes: a smaller rest of a slab is not given back
 
   explicit Buffers(Pool& pool) noexcept;
@@ -40,7 +40,14 @@ class Buffers {
   // All completions have been seen: slabs that are partly filled and have no Chunk left start again.
   void rewind() noexcept;
   // The bytes that came with a completion. Every completion that has a buffer must come by here, in its order.
-  [[nodiscard]] Chunk taken(const Completion& completion) noexcept;
+  [[nodiscard, gnu::always_inline]] Chunk taken(const Completion& completion) noexcept {
+    const std::uint16_t number = completion.buffer();
+    MEARI_ASSERT(number < places && entries_[number].slab != nullptr);
+    Entry& entry = entries_[number];
+    if (completion.result <= 0 || !incremental_ || (completion.flags & buffer_goes_on) == 0) [[unlikely]]
+      return taken_with_entry(entry, completion);
+    return piece(entry, static_cast<std::uint32_t>(completion.result));
+  }
   // A small receive found the ring empty.
   void ran_out() noexcept;
 
@@ -56,6 +63,14 @@ class Buffers {
     std::uint16_t place = 0;  // in the ring
   };
 
+  static Chunk piece(Entry& entry, std::uint32_t count) noexcept {
+    MEARI_ASSERT(count <= entry.end - entry.begin);
+    ++entry.slab->references;
+    std::byte* data = entry.slab->memory + entry.begin;
+    entry.begin += count;
+    return {entry.slab, data, count};
+  }
+  [[nodiscard]] Chunk taken_with_entry(Entry& entry, const Completion& completion) noexcept;
   void add(Slab& slab, std::uint32_t begin, std::uint32_t end) noexcept;
   void drop(Entry& entry) noexcept;
 
@@ -70,6 +85,7 @@ class Buffers {
   std::array<std::uint8_t, places> free_{};  // numbers of free entries, a stack
   unsigned free_count_ = 0;
   std::array<Entry, places> entries_{};
+  std::uint64_t used_ = 0;  // which of them: one bit each
 };
 
 }  // namespace uring

@@ -66,13 +66,10 @@ Error Ring::enable() noexcept {
   return failure_;
 }
 
-Submission& Ring::next() noexcept {
-  if (!failure_ && queued() == ring_.sq.ring_entries) flush();
+Submission& Ring::next_after_flush() noexcept {
+  if (!failure_) flush();
   if (failure_) return *::new (static_cast<void*>(nowhere_)) Submission{};
-  Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
-  ++tail_;
-  entry = {};
-  return entry;
+  return next();
 }
 
 // Should the kernel take nothing, then completions are in its way, or memory is short.

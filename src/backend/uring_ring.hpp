@@ -104,7 +104,14 @@ class Ring {
   }
 
   // The next free submission. When there is none, those that wait go to the kernel first.
-  [[nodiscard]] Submission& next() noexcept;
+  [[nodiscard]] Submission& next() noexcept {
+    if (queued() == ring_.sq.ring_entries || failure_) [[unlikely]]
+      return next_after_flush();
+    Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
+    ++tail_;
+    entry = {};
+    return entry;
+  }
   [[nodiscard]] unsigned queued() const noexcept { return tail_ - load(ring_.sq.khead); }
   // Hands over all that is queued, and nothing more.
   void flush() noexcept;
@@ -126,6 +133,12 @@ class Ring {
     Completion completion;
     while (pop(completion)) seen(completion);
   }
+  // While a completion is shown: is the one that follows for the same?
+  [[nodiscard]] bool next_is_for(std::uint64_t tag) const noexcept {
+    if (!aside_.empty()) return true;  // rare: gathering does no harm
+    const unsigned head = *ring_.cq.khead;
+    return head != load(ring_.cq.ktail) && ring_.cq.cqes[head & ring_.cq.ring_mask].user_data == tag;
+  }
 
   [[nodiscard]] int descriptor() const noexcept { return ring_.ring_fd; }
   [[nodiscard]] bool is_open() const noexcept { return ring_.ring_fd >= 0; }
@@ -136,14 +149,17 @@ class Ring {
   static void store(unsigned* at, unsigned value) noexcept { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
 
   bool pop(Completion& completion) noexcept {
-    if (!aside_.empty()) return pop_aside(completion);
-    if (failure_) return false;
+    if (!aside_.empty()) [[unlikely]]
+      return pop_aside(completion);
+    if (failure_) [[unlikely]]
+      return false;
     const unsigned head = *ring_.cq.khead;
     if (head == load(ring_.cq.ktail)) return false;
     completion = seen(ring_.cq.cqes[head & ring_.cq.ring_mask]);
     store(ring_.cq.khead, head + 1);
     return true;
   }
+  Submission& next_after_flush() noexcept;
   bool pop_aside(Completion& completion) noexcept;
   void put_aside() noexcept;
   void show_submissions() noexcept;

@@ -133,10 +133,12 @@ std::size_t Loop::turn(Time until) {
 
 std::size_t Loop::run_ready() {
   std::size_t ran = 0;
-  for (unsigned taken = 0;; ++ran) {
-    Ready* ready = std::exchange(next_, nullptr);
-    if (ready == nullptr) {
-      if (taken++ == options_.steps_per_turn) break;
+  for (unsigned left = options_.steps_per_turn;; ++ran) {
+    Ready* ready = next_;
+    if (ready != nullptr) {
+      next_ = nullptr;
+    } else {
+      if (left-- == 0) break;
       streak_ = 0;
       ready = ready_->pop();
       if (ready == nullptr) break;
