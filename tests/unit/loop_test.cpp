@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -365,6 +367,51 @@ TEST(Loop, tells_what_every_task_waits_for) {
   world.loop.cancel();
   world.loop.run();
   EXPECT_EQ(world.loop.dump(), "");
+}
+
+TEST(Loop, its_dump_is_indented_and_says_who_was_cancelled) {
+  fake::World world;
+  const auto deaf = [](int children) -> Task<> {
+    auto body = [children](Scope& scope) -> Task<> {
+      for (int i = 0; i < children; ++i) scope.spawn(slow, Duration(9s));
+      co_await shielded(Deadline(), sleep_for(5s));
+    };
+    co_await scoped(body);
+  };
+  // Each line with "task" for the function's name and the line that it is in.
+  const auto shape = [&world] {
+    std::string text;
+    std::istringstream lines(world.loop.dump());
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t file = line.find("loop_test.cpp:");
+      if (file != std::string::npos) {
+        const std::size_t end = line.find_first_not_of("0123456789", file + std::strlen("loop_test.cpp:"));
+        line =
+            std::string(line.find_first_not_of(' '), ' ') + "task" + (end == std::string::npos ? "" : line.substr(end));
+      }
+      text += line + '\n';
+    }
+    return text;
+  };
+  world.loop.spawn(deaf, 2);
+  EXPECT_EQ(shape(), "a task that begins\n");
+  world.loop.turn(Time());
+  const std::string of_one =
+      "task\n  scoped, with 1 child\n    task\n      shielded\n        sleep\n    task\n      sleep\n";
+  const std::string of_two =
+      "task\n  scoped, with 2 children\n    task\n      shielded\n        sleep\n    task\n      sleep\n    task\n     "
+      " sleep\n";
+  EXPECT_EQ(shape(), of_two);
+  world.loop.spawn(deaf, 1);
+  world.loop.turn(Time());
+  EXPECT_EQ(shape(), of_one + of_two);
+  world.loop.cancel();
+  std::string cancelled = of_one + of_two;
+  for (std::size_t at = 0; (at = cancelled.find("task\n", at)) != std::string::npos; at += 5)
+    cancelled.insert(at + 4, ", cancelled");
+  EXPECT_EQ(shape(), cancelled);
+  world.loop.run();
+  EXPECT_EQ(shape(), "");
 }
 
 TEST(Loop, observers_see_events) {
