@@ -138,6 +138,30 @@ TEST_P(Observing, whom_a_connect_could_not_reach) {
   EXPECT_EQ(last(Event::What::failed).error, Errc::connection_refused);
 }
 
+TEST_P(Observing, that_a_connect_tries_both_families_in_turns) {
+  MEARI_NEEDS(ipv6);
+  std::vector<Address> sixes, fours;
+  auto body = [&]() -> Task<> {
+    {
+      std::vector<Listener> closed;  // so that nobody listens at four addresses
+      for (const Family family : {Family::ipv6, Family::ipv6, Family::ipv6, Family::ipv4, Family::ipv4}) {
+        closed.push_back(co_await Listener::open(loop(), free_address(family)));
+        Address at = co_await closed.back().local();
+        (family == Family::ipv6 ? sixes : fours).push_back(at);
+      }
+    }
+    told.clear();
+    const std::vector<Address> all = {sixes[0], sixes[1], sixes[2], fours[0], fours[1]};
+    Result<Stream> refused = co_await as_result(connect(all));
+    EXPECT_FALSE(refused);
+  };
+  run(body);
+  std::vector<Address> tried;
+  for (const Told& one : told)
+    if (one.what == Event::What::connecting) tried.push_back(one.peer);
+  EXPECT_EQ(tried, (std::vector<Address>{sixes[0], fours[0], sixes[1], fours[1], sixes[2]}));
+}
+
 TEST_P(Observing, datagrams_with_their_bytes_and_the_other_side) {
   auto body = [&]() -> Task<> {
     Datagram one = co_await Datagram::open(loop(), free_address(Family::ipv4));

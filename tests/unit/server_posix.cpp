@@ -158,6 +158,8 @@ TEST_F(Serves, on_no_port_that_is_taken_and_on_nothing_that_is_no_stream) {
   Server first(*loop, echo), second(*loop, echo);
   const Address address = first.listen("127.0.0.1:0").value().front();
   EXPECT_EQ(second.listen(address.to_string()).error(), Errc::address_in_use);
+  // Not on the other family alone either: who asks for both on one port would find half of it somewhere else.
+  EXPECT_EQ(second.listen(std::to_string(address.port())).error(), Errc::address_in_use);
   EXPECT_EQ(second.listen("udp:127.0.0.1:0").error(), Errc::invalid_argument);
   EXPECT_FALSE(second.listen("[nowhere"));
   EXPECT_EQ(second.listen("fd:987654").error(), Errc::closed);
