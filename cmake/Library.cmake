@@ -79,5 +79,9 @@ if(MEARI_TORTURE)
   target_compile_definitions(meari_tortured PUBLIC MEARI_TORTURE)
   # A call is known by its return address and its caller's: both have frames, and neither is replaced by a jump.
   target_compile_options(meari_tortured PUBLIC -fno-omit-frame-pointer -fno-optimize-sibling-calls)
+  if(MEARI_COVERAGE)                                     # the torture asks a sanitizer what is left behind
+    target_compile_options(meari_tortured PUBLIC -fsanitize=address)
+    target_link_options(meari_tortured PUBLIC -fsanitize=address)
+  endif()
   set_target_properties(meari_tortured PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
