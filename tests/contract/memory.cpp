@@ -199,6 +199,32 @@ TEST_P(Memory, waiting_for_memory_is_quiet) {
   }
 }
 
+TEST_P(Memory, who_waits_for_memory_goes_on_as_soon_as_some_is_back) {
+  const std::vector<Connection> all = connections(12);
+  for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
+  std::deque<Tracked<Receive>> receives;
+  for (const Connection& one : all) start(one.server, receives.emplace_back());
+  let_pass(10ms);
+  const auto served = [&receives] {
+    return std::count_if(receives.begin(), receives.end(), [](const auto& receive) { return receive.over(); });
+  };
+  const auto before = served();
+  ASSERT_LT(before, 12);
+  for (Tracked<Receive>& receive : receives) receive.chunk = Chunk();
+  // Nothing else happens: a backend that goes to sleep first sleeps for as long as it may.
+  const Time later = backend().now() + 5s;
+  while (served() == before && backend().now() < later) {
+    backend().wait(later);
+    run_ready(backend());
+  }
+  EXPECT_LT(backend().now(), later);
+  for (Tracked<Receive>& receive : receives) {
+    receive.then = [&receive] { receive.chunk = Chunk(); };
+    receive.chunk = Chunk();
+  }
+  for (Tracked<Receive>& receive : receives) outcome(receive);
+}
+
 TEST_P(Memory, who_waits_for_memory_can_be_cancelled_and_closed) {
   const std::vector<Connection> all = connections(12);
   for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));

@@ -307,10 +307,13 @@ def main():
         chosen = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
         print(f"mutants: {len(chosen)} of {len(everything)} in {len(paths)} files, seed {options.seed}", flush=True)
         chosen = [one for one in chosen if (one["file"], one["line"], one["changed"]) not in known]
+        # A header costs minutes, what is built of it, and a source seconds.
+        chosen.sort(key=lambda one: one["file"].endswith(".hpp"))
     if options.list:
         print(*map(text_of, chosen), sep="\n")
         return
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # takes the mistake out
     prepare(options.jobs)
     end = time.monotonic() + options.minutes * 60
     for nth, one in enumerate(chosen, 1):
