@@ -350,7 +350,8 @@ Task<> Server::drain_all() {
 void Server::end_idle() {
   const Backend& backend = loop_.backend();
   for (Active* active = first_; active != nullptr; active = active->following) {
-    if (active->forced) continue;
+    // After its farewell has begun, what reads on the slot is that.
+    if (active->forced || active->terms.closed) continue;
     const SlotFacts facts = backend.facts(active->slot);
     if (facts.receiving == nullptr || facts.receiving->kind != Operation::Kind::receive) continue;
     if (facts.sending != nullptr || facts.unread != 0) continue;
@@ -365,7 +366,7 @@ void Server::cut_off() {
   for (Active* active = first_; active != nullptr; active = active->following) {
     active->forced = SessionEnd::How::cut_off;
     cancel(loop_, active->task->request_cancel());
-    close_at_once(loop_, active->slot, true);
+    if (!active->terms.closed) close_at_once(loop_, active->slot, true);
   }
 }
 

@@ -162,6 +162,27 @@ TEST_P(Services, connect_from_a_chosen_address) {
   run(body);
 }
 
+TEST_P(Services, connect_does_not_wait_where_it_cannot_even_begin) {
+  auto body = [&]() -> Task<> {
+    Listener listener = co_await Listener::open(loop(), free_address(Family::ipv4));
+    std::vector<Address> where;
+    where.push_back(co_await listener.local());
+    ConnectOptions options;
+    options.source = Address("192.0.2.1", 0);  // of a network for documents: not ours
+    options.stagger = 1h;
+    Result<Stream> nobody = co_await as_result(connect(where, options));
+    EXPECT_EQ(nobody.error(), Errc::address_not_available);
+    // Sockets of Unix have no such source; they come after two that cannot be.
+    where.push_back(where.front());
+    const Address local_listener = free_address(Family::local);
+    Listener other = co_await Listener::open(loop(), local_listener);
+    where.push_back(local_listener);
+    Stream client = co_await connect(where, options);
+    EXPECT_TRUE(client.is_open());
+  };
+  if (missing(GetParam(), Need::unix_domain).empty()) run(body);
+}
+
 // ---- listeners
 
 TEST_P(Services, a_listener_gives_streams_in_the_order_of_their_clients) {

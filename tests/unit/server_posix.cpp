@@ -75,6 +75,7 @@ class Serves : public testing::Test {
   }
 
   std::unique_ptr<Loop> loop = Loop::make().value();
+  Address where;
   std::vector<SessionEnd> ends;
   std::vector<std::string> pauses;
 };
@@ -314,6 +315,44 @@ TEST_F(Serves, a_cancelled_run_cuts_off_its_sessions_and_ends) {
   EXPECT_EQ(server.sessions(), 0U);
   ASSERT_EQ(ends.size(), 1U);
   EXPECT_EQ(ends[0].how, SessionEnd::How::cut_off);
+}
+
+TEST_F(Serves, a_handler_that_has_closed_its_stream_and_works_on_is_not_idle) {
+  std::size_t closed = 0;
+  loop->observe(
+      [&](const Event& event) { closed += event.what == Event::What::closed && event.local == where ? 1 : 0; });
+  Channel<int> go({.capacity = 1});
+  auto handler = [&](Stream peer) -> Task<> {
+    Chunk wish = co_await peer.read();
+    peer.close();  // its farewell reads what the peer still says, which is nothing that the session waits for
+    if (wish.text() == "work") co_await go.receive();
+    else co_await sleep_for(1h);
+  };
+  ServerOptions brief = options();
+  brief.drain = 300ms;
+  Server server(*loop, handler, std::move(brief));
+  where = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream one = co_await connect(where.to_string());
+    co_await one.write("work");
+    Stream other = co_await connect(where.to_string());
+    co_await other.write("sleep");
+    Chunk end = co_await other.read();
+    EXPECT_TRUE(end.empty());
+    end = co_await one.read();
+    EXPECT_TRUE(end.empty());
+    server.drain();
+    co_await sleep_for(60ms);  // looked at at least once, and left alone
+    EXPECT_EQ(server.sessions(), 2U);
+    co_await go.send(1);
+    while (server.sessions() != 0) co_await sleep_for(1ms);
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(server.drained().finished, 1U);
+  EXPECT_EQ(server.drained().idle, 0U);
+  EXPECT_EQ(server.drained().cut_off, 1U);
+  EXPECT_EQ(closed, 3U) << "two sessions and a listener, once each";
+  loop->observe({});
 }
 
 TEST_F(Serves, every_end_has_a_name) {

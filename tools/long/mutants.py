@@ -47,7 +47,7 @@ programs = [
     Program("meari_conformance", "*", "*", 3),
 ]
 side_by_side = 6    # they wait for time and for each other more than they compute
-most_seconds = 60   # for a shard; without a mistake each takes two or three
+most_seconds = 25   # for a shard; without a mistake each takes two or three
 
 # What a mistake looks like: a pattern and what stands there instead. All of them keep the code compilable in most places.
 rules = [
@@ -217,7 +217,7 @@ def verdict(path):
         shard, outcome = found
         name = outcome.split()[0]
         for _ in range(3):
-            again = Shard(shard.program, name if "." in name else shard.tests, shard.backend, seconds=most_seconds / 2)
+            again = Shard(shard.program, name if "." in name else shard.tests, shard.backend, seconds=15)
             while (seen := again.outcome()) is None:
                 time.sleep(0.02)
             if seen:
