@@ -259,6 +259,16 @@ TEST_P(Adopting, a_listener_that_has_served_can_be_released_with_its_queue) {
   EXPECT_EQ(from, local(waiting));
 }
 
+TEST_P(Adopting, a_released_listener_waits_in_blocking_calls) {
+  MEARI_NEEDS(system_sockets);
+  const End listener = listen();
+  const Address address = local(listener);
+  dial(address);
+  accept(listener);
+  Socket socket = Socket::adopt(backend().release(listener.slot).value());
+  EXPECT_EQ(::fcntl(static_cast<int>(socket.descriptor()), F_GETFL) & O_NONBLOCK, 0);
+}
+
 TEST_P(Adopting, releasing_what_is_closed_says_closed) {
   const End end = stream();
   close(end);
