@@ -253,6 +253,79 @@ TEST_P(Services, an_arrival_is_taken_in_or_turned_away) {
 
 // ---- datagrams
 
+TEST_P(Services, an_arrival_moves_and_the_one_it_replaces_is_turned_away) {
+  auto body = [&]() -> Task<> {
+    Listener listener = co_await Listener::open(loop(), free_address(Family::ipv4));
+    std::vector<Address> where;
+    where.push_back(co_await listener.local());
+    Stream first = co_await connect(where);
+    Stream second = co_await connect(where);
+    Arrival arrival = co_await listener.accept_arrival();
+    EXPECT_NE(arrival.descriptor(), no_descriptor);
+    {
+      Arrival next = co_await listener.accept_arrival();
+      const Address from = co_await second.local();
+      arrival = std::move(next);
+      EXPECT_EQ(arrival.from(), from);
+    }
+    Result<Chunk> gone = co_await as_result(first.read());
+    EXPECT_TRUE(gone ? gone->empty() : gone.error().peer_is_gone());
+    Stream server = co_await arrival.take_in(loop());
+    co_await server.write("second");
+    Chunk greeting = co_await second.read();
+    EXPECT_EQ(greeting.text(), "second");
+  };
+  run(body);
+}
+
+TEST_P(Services, a_listener_is_released_and_adopted_with_its_queue) {
+  auto body = [&]() -> Task<> {
+    Listener listener = co_await Listener::open(loop(), free_address(Family::ipv4));
+    std::vector<Address> where;
+    where.push_back(co_await listener.local());
+    Stream client = co_await connect(where);
+    const Descriptor descriptor = co_await listener.release();
+    EXPECT_FALSE(listener.is_open());
+    EXPECT_EQ(listener.release().error(), Errc::closed);
+    EXPECT_EQ(listener.local().error(), Errc::closed);
+    Listener again = co_await Listener::adopt(loop(), descriptor);
+    EXPECT_TRUE(again.is_open());
+    Stream server = co_await again.accept();
+    co_await server.write("still there");
+    Chunk greeting = co_await client.read();
+    EXPECT_EQ(greeting.text(), "still there");
+  };
+  run(body);
+}
+
+TEST_P(Services, a_datagram_socket_that_somebody_else_opened) {
+  MEARI_NEEDS(system_sockets);
+  Socket theirs = Socket::open(Family::ipv4, Kind::datagram).value();
+  ASSERT_TRUE(theirs.bind(Address::loopback(Family::ipv4, 0)));
+  EXPECT_FALSE(Datagram::adopt(loop(), no_descriptor));
+  auto body = [&]() -> Task<> {
+    Datagram mine = co_await Datagram::adopt(loop(), theirs.release());
+    Datagram other = co_await Datagram::open(free_address(Family::ipv4));
+    Address to = co_await mine.local();
+    co_await other.send_to("hello", to);
+    Received message = co_await mine.receive();
+    EXPECT_EQ(message.data.text(), "hello");
+  };
+  run(body);
+}
+
+TEST_P(Services, connect_says_what_is_no_address_for_it) {
+  auto body = [&]() -> Task<> {
+    Result<Stream> none = co_await as_result(connect("[nowhere"));
+    EXPECT_FALSE(none);
+    Result<Stream> datagram = co_await as_result(connect("udp:127.0.0.1:9"));
+    EXPECT_EQ(datagram.error(), Errc::invalid_argument);
+    Result<Stream> descriptor = co_await as_result(connect("fd:5"));
+    EXPECT_EQ(descriptor.error(), Errc::invalid_argument);
+  };
+  run(body);
+}
+
 TEST_P(Services, datagrams_are_answered) {
   auto body = [&]() -> Task<> {
     Datagram one = co_await Datagram::open(loop(), free_address(Family::ipv4));

@@ -163,6 +163,22 @@ TEST(Error, a_subject_with_any_bytes_is_kept_whole) {
   EXPECT_EQ(Error(Errc::closed, "read", odd).subject(), odd);
 }
 
+TEST(Error, advice_knows_what_was_done_and_where) {
+  const auto advice = [](Errc code, const char* operation, const char* subject) {
+    return std::string(Error(code, operation, subject).advice());
+  };
+  EXPECT_NE(advice(Errc::permission_denied, "bind", "0.0.0.0:80").find("below 1024"), std::string::npos);
+  EXPECT_EQ(advice(Errc::permission_denied, "bind", "unix:/run/x").find("below 1024"), std::string::npos);
+  EXPECT_EQ(advice(Errc::permission_denied, "connect to", "127.0.0.1:80").find("below 1024"), std::string::npos);
+  EXPECT_NE(advice(Errc::address_in_use, "bind", "unix:/run/x").find("this path"), std::string::npos);
+  EXPECT_EQ(advice(Errc::address_in_use, "bind", "127.0.0.1:80").find("this path"), std::string::npos);
+  EXPECT_NE(advice(Errc::connection_refused, "connect to", "unix:/run/x").find("this path"), std::string::npos);
+  EXPECT_EQ(advice(Errc::connection_refused, "connect to", "127.0.0.1:80").find("this path"), std::string::npos);
+  EXPECT_NE(advice(Errc::not_found, "bind", "unix:/no/where").find("directory"), std::string::npos);
+  EXPECT_NE(advice(Errc::address_not_available, "bind", "192.0.2.1:80").find(":PORT"), std::string::npos);
+  EXPECT_EQ(advice(Errc::address_not_available, "connect to", "192.0.2.1:80").find(":PORT"), std::string::npos);
+}
+
 TEST(Error, the_peer_is_gone_is_a_class_of_its_own) {
   EXPECT_TRUE(Error(Errc::connection_reset).peer_is_gone());
   EXPECT_TRUE(Error(Errc::broken_pipe).peer_is_gone());

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include <meari/channel.hpp>
 #include <meari/deadline.hpp>
 #include <meari/offload.hpp>
 #include <meari/scope.hpp>
@@ -267,6 +268,17 @@ TEST(Loop, failures_of_its_tasks_are_reported_and_cancel_nobody) {
   EXPECT_EQ(reported[1], "exception of an unknown type");
 }
 
+TEST(Loop, failures_are_printed_where_nobody_wants_to_be_told) {
+  fake::World world;
+  const auto fails = [](Errc code) -> Task<> { co_await fail(code, "do it"); };
+  for (const Errc code : {Errc::closed, Errc::connection_reset, Errc::canceled}) world.loop.spawn(fails, code);
+  testing::internal::CaptureStderr();
+  world.loop.run();
+  // Peers that have gone and what was cancelled are everyday events.
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "meari: a task failed: " + Error(Errc::closed, "do it").message() + "\n");
+}
+
 TEST(Loop, its_end_cancels_and_waits_for_every_task) {
   std::string notes;
   const auto cleans_up = [&](Duration span) -> Task<> {
@@ -414,6 +426,31 @@ TEST(Loop, its_dump_is_indented_and_says_who_was_cancelled) {
   EXPECT_EQ(shape(), "");
 }
 
+TEST(Loop, its_dump_names_what_is_waited_for) {
+  const std::unique_ptr<Loop> loop = Loop::make().value();
+  std::atomic<bool> release = false;
+  Channel<int> full({.capacity = 1}), empty({.capacity = 1});
+  ASSERT_TRUE(full.try_send(1));
+  const auto sends = [&]() -> Task<> { co_await full.send(2); };
+  const auto receives = [&]() -> Task<> { co_await empty.receive(); };
+  const auto works = [&]() -> Task<> {
+    auto work = [&] {
+      while (!release) std::this_thread::sleep_for(1ms);
+    };
+    co_await offload(work);
+  };
+  loop->spawn(sends);
+  loop->spawn(receives);
+  loop->spawn(works);
+  loop->turn(Time());
+  const std::string dump = loop->dump();
+  for (const char* expected : {"send to a channel\n", "receive from a channel\n", "offload\n"})
+    EXPECT_NE(dump.find(expected), std::string::npos) << expected << "is missing in\n" << dump;
+  loop->cancel();
+  release = true;
+  loop->run();
+}
+
 TEST(Loop, observers_see_events) {
   fake::World world;
   EXPECT_FALSE(world.loop.observed());
@@ -452,6 +489,20 @@ TEST(Offload, brings_values_results_and_exceptions_back) {
   };
   EXPECT_EQ(*world.loop.block_on(works), std::string("value 7") + describe(Errc::not_found) + "thrown");
   EXPECT_NE(helper, std::this_thread::get_id());
+}
+
+TEST(Offload, one_that_is_cancelled_before_it_begins_does_not_begin) {
+  fake::World world;
+  bool began = false;
+  const auto works = [&]() -> Task<> {
+    co_await ignore_error(sleep_until(never));
+    co_await offload([&] { began = true; });
+  };
+  world.loop.spawn(works);
+  world.loop.turn(Time());
+  world.loop.cancel();
+  world.loop.run();
+  EXPECT_FALSE(began);
 }
 
 TEST(Offload, at_most_so_many_at_a_time_and_the_rest_queues) {

@@ -3,12 +3,14 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <csignal>
 #include <cstdio>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
@@ -229,9 +231,51 @@ TEST(Native, tells_who_holds_a_port) {
   EXPECT_FALSE(os::owner_of(here));
 }
 
+TEST(Native, tells_who_holds_a_path) {
+  const std::string path = std::filesystem::temp_directory_path() / ("meari-owner-" + std::to_string(::getpid()));
+  std::filesystem::remove(path);
+  const Address here = Address::parse("unix:" + path).value();
+  Socket listener = Socket::open(Family::local, Kind::stream).value();
+  listener.bind(here).value();
+  listener.listen().value();
+  const auto owner = os::owner_of(here);
+  EXPECT_TRUE(owner && owner->process == ::getpid());
+  listener.close().value();
+  std::filesystem::remove(path);
+  EXPECT_FALSE(os::owner_of(here));
+}
+
+TEST(Native, a_name_has_each_of_its_addresses_once_and_the_port_that_was_asked_for) {
+  std::array<char, 256> own{};
+  ASSERT_EQ(::gethostname(own.data(), own.size() - 1), 0);
+  // Most machines know their own name without a network, and some others as well.
+  for (const std::string name : {std::string(own.data()), std::string("ip6-localhost"), std::string("ip6-loopback")}) {
+    const auto known = resolve(Endpoint::parse(name + ":4711").value());
+    if (!known) continue;
+    ASSERT_FALSE(known->empty()) << name;
+    for (const Address& address : *known) {
+      EXPECT_EQ(address.port(), 4711);
+      EXPECT_TRUE(address.family() == Family::ipv4 || address.family() == Family::ipv6) << name;
+      EXPECT_EQ(std::count(known->begin(), known->end(), address), 1) << name;
+    }
+    return;
+  }
+  GTEST_SKIP() << "this machine knows no names";
+}
+
+TEST(Native, every_state_of_tcp_has_the_name_that_tools_show) {
+  std::string names;
+  for (int state = 0; state <= 11; ++state) names += std::string(os::describe(static_cast<os::TcpState>(state))) + ' ';
+  EXPECT_EQ(names,
+            "UNKNOWN ESTABLISHED SYN_SENT SYN_RCVD FIN_WAIT_1 FIN_WAIT_2 TIME_WAIT CLOSED CLOSE_WAIT LAST_ACK LISTEN "
+            "CLOSING ");
+}
+
 TEST(Native, tells_limits_and_counts_descriptors) {
   const os::DescriptorLimit before = os::descriptor_limit().value();
   EXPECT_LE(before.soft, before.hard);
+  const rlimit lower{.rlim_cur = before.hard - 1, .rlim_max = before.hard};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lower), 0);
   EXPECT_EQ(os::raise_descriptor_limit().value().soft, before.hard);
   EXPECT_GE(os::listen_queue_limit(), 1);
   const std::size_t count = os::open_descriptors().value();

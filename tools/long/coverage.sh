@@ -24,7 +24,8 @@ rooms=(include/meari src/os src/backend src/loop src/net src/server)
 options=("${programs[@]}" -instr-profile="$build/all.profdata")
 llvm-cov-19 show -format=html -show-branches=count -output-dir="$build/report" "${options[@]}" -sources "${rooms[@]}"
 llvm-cov-19 export -format=lcov "${options[@]}" -sources "${rooms[@]}" >"$build/all.lcov"
-python3 -B tools/coverage_table.py "$build/all.lcov" "$build/uncovered.txt"
+llvm-cov-19 export -format=text -skip-functions -skip-expansions "${options[@]}" -sources "${rooms[@]}" >"$build/all.json"
+python3 -B tools/coverage_table.py "$build/all.lcov" "$build/all.json" "$build/uncovered.txt"
 echo "pages: $build/report/index.html"
 echo "what no test runs: $build/uncovered.txt"
 exit "$failed"
