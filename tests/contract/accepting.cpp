@@ -46,6 +46,19 @@ TEST_P(Accepting, clients_that_wait_are_taken_in_the_order_in_which_they_came) {
   }
 }
 
+TEST_P(Accepting, a_queue_is_emptied_without_waiting_again) {
+  const End listener = listen();
+  for (int i = 0; i < 3; ++i) dial(local(listener));
+  accept(listener);
+  let_pass(1ms);
+  for (int i = 0; i < 2; ++i) {
+    Tracked<Accept> next;
+    EXPECT_EQ(start(listener, next), Submitted::done);
+    EXPECT_EQ(outcome(next), Errc::none);
+    close(adopt(backend(), std::exchange(next.accepted, no_descriptor)));
+  }
+}
+
 TEST_P(Accepting, several_that_wait_are_served_first_come_first_served) {
   const End listener = listen();
   std::array<Tracked<Accept>, 4> accepts;

@@ -428,6 +428,21 @@ TEST_P(Foreign, closing_the_slot_cancels_and_leaves_the_descriptor_open) {
   read();
 }
 
+TEST_P(Foreign, closing_the_slot_ends_who_waits_to_write_too) {
+  const std::string block(4096, 'x');
+  while (::write(pipe_[1], block.data(), block.size()) > 0) {}
+  const End end = adopt(backend(), pipe_[1], Role::foreign);
+  Tracked<Readiness> one, other;
+  one.for_write = other.for_write = true;
+  start(end, one);
+  start(end, other);
+  let_pass(1ms);
+  close(end);
+  EXPECT_EQ(outcome(one), Errc::canceled);
+  EXPECT_EQ(outcome(other), Errc::canceled);
+  EXPECT_TRUE(until([&] { return backend().slots_in_use() == 0; }));
+}
+
 TEST_P(Foreign, releasing_leaves_the_descriptor_as_it_was) {
   const End end = adopt(backend(), pipe_[0], Role::foreign);
   EXPECT_EQ(backend().release(end.slot).value(), pipe_[0]);

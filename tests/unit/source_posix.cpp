@@ -108,6 +108,25 @@ TEST_F(StandardInput, a_cancelled_read_loses_no_byte) {
   writer.join();
 }
 
+TEST_F(StandardInput, news_for_a_read_that_was_cancelled_meanwhile_is_kept) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  const auto body = [&]() -> Task<std::string> {
+    const auto group = [&](Scope& scope) -> Task<> {
+      const auto reads = [&]() -> Task<> { co_await input.read(); };
+      scope.spawn(reads);
+      co_await sleep_for(1ms);
+      pipe.put("for the next");
+      std::this_thread::sleep_for(10ms);  // the loop sees the news and the cancel in one turn
+      scope.cancel();
+    };
+    co_await scoped(group);
+    Chunk data = co_await input.read();
+    co_return std::string(data.text());
+  };
+  EXPECT_EQ(*loop.block_on(body), "for the next");
+}
+
 TEST_F(StandardInput, a_second_read_is_busy) {
   Pipe pipe;
   Source input = source(pipe.read_end());
