@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a recv() is offered at the least
 constexpr int events_a_wait = 256;
 constexpr int pieces_a_call = 64;
+// Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
+// other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
+constexpr std::size_t most_brought = std::size_t{64} << 10;
 constexpr std::uint64_t wake_tag = 0;  // no slot has generation 0
 
 class Epoll final : public Kernel<Epoll> {
@@ -52,8 +55,9 @@ class Epoll final : public Kernel<Epoll> {
 
   // ---- receiving
 
-  Submitted start_receive(Slot& slot, Receive& receive) {
-    wait_here(slot, receive);
+  [[gnu::always_inline]] Submitted start_receive(Slot& slot, Receive& receive) {
+    receive.next = nullptr;
+    slot.waiting = &receive;
     if (somebody_starves() && pool_.scarce()) {
       starve(slot);  // behind those who have waited longer
     } else if (slot.readable) {
@@ -91,6 +95,7 @@ class Epoll final : public Kernel<Epoll> {
     } while (count < 0 && sys::last_error() == EINTR);
     if (count > 0) {
       count_received(slot, static_cast<std::size_t>(count));
+      brought_ += static_cast<std::size_t>(count);
       receive.chunk = pool_.commit(static_cast<std::size_t>(count));
       // Less than asked for: nothing more is there, unless the end of the stream waits behind it.
       if (static_cast<std::size_t>(count) < wanted && !slot.hung_up) slot.readable = slot.registered ? false : true;
@@ -130,10 +135,10 @@ class Epoll final : public Kernel<Epoll> {
 
   Went try_send(Slot& slot, Send& send, Error& error) {
     if (send.kind == Operation::Kind::finish) return try_finish(slot, error);
-    while (left_of(send) != 0) {
+    for (;;) {
       const std::ptrdiff_t count = send_some(slot, send);
       if (count >= 0) {
-        went(slot, send, static_cast<std::size_t>(count));
+        if (went(slot, send, static_cast<std::size_t>(count))) return Went::all;
         continue;
       }
       const int code = sys::last_error();
@@ -142,7 +147,6 @@ class Epoll final : public Kernel<Epoll> {
       error = system_error(code, "write");
       return Went::wrong;
     }
-    return Went::all;
   }
 
   std::ptrdiff_t send_some(Slot& slot, const Send& send) {
@@ -359,10 +363,12 @@ class Epoll final : public Kernel<Epoll> {
     }
     feed_starved();
     if (unwatched_) fail_unwatched();
-    std::array<epoll_event, events_a_wait> events;
-    const int count = wait_for(events, until);
+    if (next_event_ == events_came_) {
+      events_came_ = static_cast<std::size_t>(wait_for(until));
+      next_event_ = 0;
+    }
     begin_turn(kernel::now());
-    for (int i = 0; i < count; ++i) happened(events[static_cast<std::size_t>(i)]);
+    for (brought_ = 0; next_event_ != events_came_ && brought_ < most_brought;) happened(events_[next_event_++]);
     feed_starved();
   }
 
@@ -371,7 +377,7 @@ class Epoll final : public Kernel<Epoll> {
  private:
   static std::uint64_t tag(const Slot& slot) noexcept { return (std::uint64_t{slot.generation} << 32) | slot.place; }
 
-  int wait_for(std::array<epoll_event, events_a_wait>& events, Time until) {
+  int wait_for(Time until) {
     timespec time{};
     const timespec* limit = &time;
     if (!ready_.empty()) {
@@ -382,14 +388,14 @@ class Epoll final : public Kernel<Epoll> {
       time.tv_sec = static_cast<time_t>(left / std::chrono::seconds(1));
       time.tv_nsec = static_cast<long>((left % std::chrono::seconds(1)).count());
     }
-    int count = sys::epoll_pwait2(epoll_, events.data(), events_a_wait, limit);
+    int count = sys::epoll_pwait2(epoll_, events_.data(), events_a_wait, limit);
     if (count < 0 &&
         (sys::last_error() == ENOSYS || sys::last_error() == EPERM)) {  // filters may know the older one only
       const int milliseconds =
           limit == nullptr
               ? -1
               : static_cast<int>(std::min<long long>(time.tv_sec, 86400) * 1000 + (time.tv_nsec + 999'999) / 1'000'000);
-      count = sys::epoll_wait(epoll_, events.data(), events_a_wait, milliseconds);
+      count = sys::epoll_wait(epoll_, events_.data(), events_a_wait, milliseconds);
     }
     if (count >= 0) return count;
     // EINTR: the loop looks around and comes again. With anything else it would do nothing but come again.
@@ -412,7 +418,14 @@ class Epoll final : public Kernel<Epoll> {
       slot->readable = true;
       slot->hung_up = slot->hung_up || (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     }
-    if (slot->waiting != nullptr) answer_waiting(*slot, event.events);
+    if (Receive* receive = receiver(*slot)) {
+      if (slot->readable && !slot->starved && try_receive(*slot, *receive)) {
+        slot->waiting = nullptr;
+        complete(*receive);
+      }
+    } else if (slot->waiting != nullptr) {
+      answer_waiting(*slot, event.events);
+    }
     if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable(*slot);
   }
 
@@ -422,9 +435,6 @@ class Epoll final : public Kernel<Epoll> {
       auto* next = static_cast<Operation*>(at->next);
       bool over = false;
       switch (at->kind) {
-        case Operation::Kind::receive:
-          over = slot.readable && !slot.starved && try_receive(slot, static_cast<Receive&>(*at));
-          break;
         case Operation::Kind::accept: over = slot.readable && try_accept(slot, static_cast<Accept&>(*at)); break;
         case Operation::Kind::receive_from:
           over = slot.readable && try_receive_from(slot, static_cast<ReceiveFrom&>(*at));
@@ -482,6 +492,10 @@ class Epoll final : public Kernel<Epoll> {
 
   int epoll_ = -1;
   int wake_ = -1;
+  std::array<epoll_event, events_a_wait> events_;  // what epoll told; some of it may have to wait for the next turn
+  std::size_t next_event_ = 0;
+  std::size_t events_came_ = 0;
+  std::size_t brought_ = 0;  // bytes received in this turn
   std::atomic<bool> awake_{false};
   kernel::DatagramReceiver datagrams_;
   Error unwatched_;

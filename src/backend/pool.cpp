@@ -41,10 +41,8 @@ Slab* Pool::take() noexcept {
   return slab;
 }
 
-std::span<std::byte> Pool::room(std::size_t least) noexcept {
+std::span<std::byte> Pool::room_in_the_next() noexcept {
   if (open_ != nullptr) {
-    if (open_->references == 1) filled_ = 0;  // nobody has anything in it: start again at its warm front
-    if (slab_bytes - filled_ >= least) return {open_->memory + filled_, slab_bytes - filled_};
     Slab* full = std::exchange(open_, nullptr);
     if (--full->references == 0) put(*full);
   }
@@ -52,14 +50,6 @@ std::span<std::byte> Pool::room(std::size_t least) noexcept {
   filled_ = 0;
   if (open_ == nullptr) return {};
   return {open_->memory, slab_bytes};
-}
-
-Chunk Pool::commit(std::size_t count) noexcept {
-  MEARI_ASSERT(open_ != nullptr && count <= slab_bytes - filled_);
-  ++open_->references;
-  Chunk chunk(open_, open_->memory + filled_, count);
-  filled_ += count;
-  return chunk;
 }
 
 std::size_t Pool::bytes_on_loan() const noexcept {

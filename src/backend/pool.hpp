@@ -32,9 +32,20 @@ class Pool {
   // A whole slab, with one reference that is the caller's; nullptr at the end of the budget or of memory.
   [[nodiscard]] Slab* take() noexcept;
   // Room for at least `least` bytes (at most slab_bytes) at the end of the open slab; empty as above.
-  [[nodiscard]] std::span<std::byte> room(std::size_t least) noexcept;
+  [[nodiscard]] std::span<std::byte> room(std::size_t least) noexcept {
+    if (open_ != nullptr && open_->references == 1) filled_ = 0;  // nobody has anything in it: start at its warm front
+    if (open_ == nullptr || slab_bytes - filled_ < least) [[unlikely]]
+      return room_in_the_next();
+    return {open_->memory + filled_, slab_bytes - filled_};
+  }
   // The first `count` bytes of the room, as a loan.
-  [[nodiscard]] Chunk commit(std::size_t count) noexcept;
+  [[nodiscard]] Chunk commit(std::size_t count) noexcept {
+    MEARI_ASSERT(open_ != nullptr && count <= slab_bytes - filled_);
+    ++open_->references;
+    std::byte* data = open_->memory + filled_;
+    filled_ += count;
+    return {open_, data, count};
+  }
 
   [[nodiscard]] bool scarce() const noexcept { return out_ > slabs_ / 2; }
   [[nodiscard]] std::size_t slabs_out() const noexcept { return out_; }
@@ -46,6 +57,7 @@ class Pool {
 
  private:
   friend void recycle(Slab& slab) noexcept;
+  std::span<std::byte> room_in_the_next() noexcept;
   void put(Slab& slab) noexcept;
   static void destroy(Slab& slab) noexcept;
 

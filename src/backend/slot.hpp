@@ -81,7 +81,8 @@ struct Slot {
   bool armed : 1 = false;        // uring: a receive is in the kernel
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
-  bool bulk : 1 = false;         // uring: it receives so much that one receive fills a slab
+  bool bulk : 1 = false;         // uring: it receives so much at a time that it is polled, and asked directly
+  bool polled : 1 = false;       // uring: what is armed is a poll, although it is a stream
 };
 static_assert(sizeof(Slot) <= 128);
 

@@ -11,8 +11,11 @@ inline namespace v1 {
 namespace uring {
 
 namespace {
-constexpr int least_bulk = 24 << 10;             // bytes of one receive
-constexpr unsigned sends_on_the_spot = 4;        // in a turn with one completion
+constexpr int most_small = 4 << 10;  // the same: it is bulk no more
+constexpr std::size_t most_brought =
+    64 << 10;                                 // bytes received directly before those who wait for them have their turn
+constexpr std::size_t least_room = 16 << 10;  // bytes that a recv() is offered at the least
+constexpr unsigned sends_on_the_spot = 4;     // in a turn with one completion
 constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
 constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
 constexpr std::size_t parcels_kept = 64;
@@ -114,17 +117,53 @@ msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
 // ---- what becomes of a message
 // Receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
 
-Submitted Uring::start_receive(Slot& slot, Receive& receive) {
-  receive.next = nullptr;
-  slot.waiting = &receive;
-  if (!slot.armed) {
-    if (somebody_starves()) {
-      starve(slot);  // behind those who have waited longer
-    } else {
-      arm(slot);
-    }
+// Where much comes at a time the ring has nothing to offer: what counts is that one message after the other passes through
+// the same warm slab, as with epoll. So the ring only says when there is something (docs/decisions/0015-large-messages.md).
+Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
+  if (slot.readable && try_receive(slot, receive)) {
+    slot.waiting = nullptr;
+    return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
   }
+  if (!slot.readable) poll(slot, Kind::poll_in);
   return Submitted::pending;
+}
+
+// recv(), once. True: the receive has its outcome. False: it waits, for bytes or for memory.
+bool Uring::try_receive(Slot& slot, Receive& receive) {
+  const std::span<std::byte> room = pool_.room(least_room);
+  if (room.empty()) {
+    starve(slot);
+    return false;
+  }
+  const std::size_t wanted = std::min(room.size(), receive.limit);
+  std::ptrdiff_t count = 0;
+  do {
+    count = sys::recv(slot.descriptor, room.data(), wanted, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (count < 0 && sys::last_error() == EINTR);
+  if (count > 0) {
+    count_received(slot, static_cast<std::size_t>(count));
+    brought_ += static_cast<std::size_t>(count);
+    receive.chunk = pool_.commit(static_cast<std::size_t>(count));
+    slot.bulk = count > most_small;
+    slot.readable = static_cast<std::size_t>(count) == wanted;
+    return true;
+  }
+  if (count == 0) {
+    end_came(slot);
+  } else if (const int code = sys::last_error(); code == EAGAIN || code == EWOULDBLOCK) {
+    slot.readable = false;
+    return false;
+  } else {
+    failure_came(slot, system_error(code, "read"));
+  }
+  return answer(slot, receive);
+}
+
+// Goes on with a receive that waits, and has nothing in the kernel.
+void Uring::ask(Slot& slot) {
+  if (!slot.bulk) return arm(slot);
+  Receive& receive = *receiver(slot);
+  if (start_bulk(slot, receive) == Submitted::done) complete(receive);
 }
 
 void Uring::arm(Slot& slot) {
@@ -134,9 +173,8 @@ void Uring::arm(Slot& slot) {
   receive.buf_group = Buffers::group;
   // Without the poll the kernel would look at an empty queue first, and with no buffer left it would fail at once.
   if (!slot.readable) receive.ioprio |= IORING_RECVSEND_POLL_FIRST;
-  // A multishot receive on a Unix-domain socket may miss the end of the stream. And where much comes at a time, one
-  // receive that fills a slab does better than several that share it with others.
-  if (current_ && !slot.local && !slot.bulk) {
+  // A multishot receive on a Unix-domain socket may miss the end of the stream.
+  if (current_ && !slot.local) {
     receive.ioprio |= IORING_RECV_MULTISHOT;
     // The credit: no byte more once `optlen` is reached. It may be passed by one call's worth, so it is half of it.
     receive.len = Slot::most_unread / 2;
@@ -155,7 +193,8 @@ void Uring::received(Slot& slot, const Completion& completion, Chunk chunk) {
   }
   if (completion.result <= 0) [[unlikely]]
     return received_nothing(slot, completion.result);
-  if (const bool bulk = completion.result >= least_bulk; bulk != slot.bulk) slot.bulk = bulk;
+  if (static_cast<std::size_t>(completion.result) >= least_bulk) [[unlikely]]
+    slot.bulk = true;
   Receive* receive = receiver(slot);
   if (receive == nullptr || slot.last_unread != nullptr || chunk.size() > receive->limit ||
       ring_.next_is_for(completion.tag)) [[unlikely]] {
@@ -173,7 +212,7 @@ void Uring::received_nothing(Slot& slot, int result) {
     case 0: end_came(slot); break;
     case ENOBUFS:
       slot.readable = true;  // bytes or an end are there, only memory was not
-      if (!slot.bulk) buffers_.ran_out();
+      buffers_.ran_out();
       ran_out_ = true;
       break;
     case ECANCELED:
@@ -185,22 +224,19 @@ void Uring::received_nothing(Slot& slot, int result) {
 }
 
 // Sending
-Submitted Uring::start_send(Slot& slot, Send& send) {
+Submitted Uring::send_at_once(Slot& slot, Send& send) {
+  Error error;
   if (send.kind == Operation::Kind::finish) {
-    Error error = finish(slot);
-    return error ? refuse(send, std::move(error)) : done(send);
-  }
-  if (on_the_spot_ > 0 && count_in_ring_ == 0) {
-    --on_the_spot_;
-    Error error;
-    if (try_send(slot, send, error)) return error ? refuse(send, std::move(error)) : done(send);
-    wait_to_send(slot, send);
-    send_in_ring(slot, send, 0);
+    error = finish(slot);
   } else {
-    queue_send(slot, send);
-    send_in_ring(slot, send, MSG_DONTWAIT);
+    if (on_the_spot_ > 0) --on_the_spot_;
+    if (!try_send(slot, send, error)) {
+      wait_to_send(slot, send);
+      send_in_ring(slot, send, 0);
+      return Submitted::pending;
+    }
   }
-  return Submitted::pending;
+  return error ? refuse(send, std::move(error)) : done(send);
 }
 
 // The answer to the only thing that happened in a turn goes out at once. False: it has to wait.
@@ -226,18 +262,6 @@ bool Uring::try_send(Slot& slot, Send& send, Error& error) {
     return true;
   }
   return true;
-}
-
-// The first of the queue, through the ring. With MSG_DONTWAIT it is over when enter() returns; without, it waits in
-// the kernel until the peer takes something. (Not with MSG_WAITALL: that would hide progress from the stall deadline.)
-void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
-  slot.sending = true;
-  if (flags != 0) ++count_in_ring_;
-  if (send.pieces != nullptr) return send_pieces_in_ring(slot, send, flags);
-  Submission& entry = submission(Kind::send, slot, IORING_OP_SEND);
-  entry.addr = reinterpret_cast<std::uintptr_t>(send.chunk.data());
-  entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(send.chunk.size(), 1U << 30));
-  entry.msg_flags = MSG_NOSIGNAL | flags;
 }
 
 void Uring::send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags) {
@@ -321,13 +345,17 @@ void Uring::wait(Time until) {
   }
   feed_some();
   happened_ = 0;
-  if (ring_.all_seen()) buffers_.rewind();
-  const bool some_can_be_fed = somebody_starves() && buffers_.in_ring() != 0;
-  enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
+  brought_ = 0;
+  const bool whole = !has_left_some_;
+  if (whole) {
+    if (ring_.all_seen()) buffers_.rewind();
+    const bool some_can_be_fed = somebody_starves() && buffers_.in_ring() != 0;
+    enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
+  }
   begin_turn(kernel::now());
   reap();
   if (ring_.failure()) lose_ring();
-  on_the_spot_ = happened_ <= 1 ? sends_on_the_spot : 0;
+  on_the_spot_ = whole && !has_left_some_ && happened_ <= 1 ? sends_on_the_spot : 0;
 }
 
 // What is in the kernel must not touch the memory of those who are told now: the ring goes first.
@@ -372,7 +400,12 @@ void Uring::work_until(Done&& is_done, Duration limit) {
 
 // Pieces that followed each other have been joined when the slots are settled.
 void Uring::reap() {
-  ring_.reap([this](const Completion& completion) { take(completion); });
+  has_left_some_ = false;
+  ring_.reap([this](const Completion& completion) {
+    take(completion);
+    has_left_some_ = brought_ >= most_brought;
+    return !has_left_some_;
+  });
   settle_touched();
 }
 
@@ -431,7 +464,7 @@ void Uring::settle_touched() {
     if (ran_out_) {
       starve(slot);  // all at once they would only find nothing again
     } else {
-      arm(slot);
+      ask(slot);
     }
   }
   touched_.clear();
@@ -448,7 +481,7 @@ void Uring::feed_some() {
     Slot& slot = slots_.at(first_starved_);
     if (slot.readable && room-- == 0) return;
     unstarve(slot);
-    if (receiver(slot) != nullptr && !slot.armed) arm(slot);
+    if (receiver(slot) != nullptr && !slot.armed) ask(slot);
   }
 }
 

@@ -15,6 +15,7 @@
 //   uring_buffers.hpp      slabs in the hands of the kernel     uring_ring.hpp   the two queues
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -64,6 +65,7 @@ struct Parcel {
 class Uring final : public Kernel<Uring> {
  public:
   static constexpr os::Blocking blocking = os::Blocking::yes;
+  static constexpr std::size_t least_bulk = 24 << 10;  // bytes of one receive, or of one send
 
   explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
     begin_turn(kernel::now());
@@ -93,10 +95,13 @@ class Uring final : public Kernel<Uring> {
  private:
   // ---- receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
   void arm(Slot& slot);
+  Submitted start_bulk(Slot& slot, Receive& receive);
+  bool try_receive(Slot& slot, Receive& receive);
   [[gnu::always_inline]] inline void received(Slot& slot, const Completion& completion, Chunk chunk);
   void received_nothing(Slot& slot, int result);
 
   // ---- sending
+  Submitted send_at_once(Slot& slot, Send& send);
   bool try_send(Slot& slot, Send& send, Error& error);
   [[gnu::always_inline]] inline void send_in_ring(Slot& slot, const Send& send, unsigned flags);
   void send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags);
@@ -114,6 +119,7 @@ class Uring final : public Kernel<Uring> {
   // ---- readiness: of listeners, of datagram sockets, and of descriptors that belong to others
   void poll(Slot& slot, Kind kind);
   void polled(Slot& slot, Kind kind, int result);
+  void polled_for_bulk(Slot& slot, int result);
   bool try_again(Slot& slot, Operation& operation);
 
   // ---- ends
@@ -154,6 +160,7 @@ class Uring final : public Kernel<Uring> {
   void feed_some();
   template <class Done>
   void work_until(Done&& is_done, Duration limit);
+  void ask(Slot& slot);
 
   Ring ring_;
   Buffers buffers_;
@@ -164,15 +171,56 @@ class Uring final : public Kernel<Uring> {
   bool owned_ = false;
   bool current_ = false;
   bool ran_out_ = false;        // in this turn a receive found no memory
+  bool has_left_some_ = false;  // completions that wait for the next turn
   unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
   unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
   unsigned happened_ = 0;       // completions of slots in this turn
+  std::size_t brought_ = 0;     // bytes received directly in this turn
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;
   std::atomic<bool> awake_{false};
   kernel::DatagramReceiver datagrams_;
 };
 
+// ---- what happens for every message stands here, so that it becomes part of submit()
+
+inline Submitted Uring::start_receive(Slot& slot, Receive& receive) {
+  receive.next = nullptr;
+  slot.waiting = &receive;
+  if (!slot.armed) {
+    if (somebody_starves()) {
+      starve(slot);  // behind those who have waited longer
+    } else if (slot.bulk) {
+      return start_bulk(slot, receive);
+    } else {
+      arm(slot);
+    }
+  }
+  return Submitted::pending;
+}
+
+inline Submitted Uring::start_send(Slot& slot, Send& send) {
+  if ((on_the_spot_ > 0 && count_in_ring_ == 0) || send.kind == Operation::Kind::finish ||
+      send.chunk.size() >= least_bulk)
+    return send_at_once(slot, send);
+  queue_send(slot, send);
+  send_in_ring(slot, send, MSG_DONTWAIT);
+  return Submitted::pending;
+}
+
+// The first of the queue, through the ring. With MSG_DONTWAIT it is over when enter() returns; without, it waits in
+// the kernel until the peer takes something. (Not with MSG_WAITALL: that would hide progress from the stall deadline.)
+inline void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
+  slot.sending = true;
+  if (flags != 0) ++count_in_ring_;
+  if (send.pieces != nullptr) return send_pieces_in_ring(slot, send, flags);
+  Submission& entry = submission(Kind::send, slot, IORING_OP_SEND);
+  entry.addr = reinterpret_cast<std::uintptr_t>(send.chunk.data());
+  entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(send.chunk.size(), 1U << 30));
+  entry.msg_flags = MSG_NOSIGNAL | flags;
+}
+
 }  // namespace uring
+
 }  // namespace v1
 }  // namespace meari

@@ -163,6 +163,7 @@ class Trial {
       kept_count_ = seen_ = 0;
       ring_.reap([&](const Completion& completion) {
         if (kept_count_ < kept_.size()) kept_[kept_count_++] = completion;
+        return true;
       });
       any = kept_count_ != 0;
     }

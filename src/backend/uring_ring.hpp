@@ -6,7 +6,7 @@
 //   Submission& entry = ring.next();                    // zeroed; goes to the kernel with the next enter()
 //   entry.opcode = IORING_OP_NOP;
 //   ring.enter({.least = 1, .limit = never_ends});
-//   ring.reap([](const Completion& completion) { … });
+//   ring.reap([](const Completion& completion) { …; return true; });
 //
 // DEFER_TASKRUN: the kernel works for this ring inside enter() only, on the thread that calls it. Between two calls
 // nothing changes in the rings or in the buffers; uring_buffers.hpp makes use of that.
@@ -127,11 +127,11 @@ class Ring {
            (load(ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW) == 0;
   }
 
-  // Shows every completion that is there, oldest first. `seen` may queue submissions.
+  // Shows the completions that are there, oldest first, as long as `seen` says true. It may queue submissions.
   template <class Seen>
   void reap(Seen&& seen) noexcept {
-    Completion completion;
-    while (pop(completion)) seen(completion);
+    for (Completion completion; pop(completion);)
+      if (!seen(completion)) return;
   }
   // While a completion is shown: is the one that follows for the same?
   [[nodiscard]] bool next_is_for(std::uint64_t tag) const noexcept {
