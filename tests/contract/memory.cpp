@@ -261,6 +261,14 @@ TEST_P(Memory, a_backend_may_go_while_somebody_waits_for_memory) {
   }
 }
 
+TEST_P(Memory, a_backend_may_go_with_bytes_that_nobody_has_read) {
+  auto [client, server] = connected();
+  send(client, "five!");
+  EXPECT_EQ(receive(server, 1), "f");
+  backend().unread(server.slot, Chunk::copy_of(std::as_bytes(std::span("f", 1))).value());
+  destroy_backends();
+}
+
 TEST_P(Memory, an_end_is_seen_even_without_memory) {
   const std::vector<Connection> all = connections(6);
   std::deque<Tracked<Receive>> receives;

@@ -249,7 +249,7 @@ TEST(Native, a_name_has_each_of_its_addresses_once_and_the_port_that_was_asked_f
   std::array<char, 256> own{};
   ASSERT_EQ(::gethostname(own.data(), own.size() - 1), 0);
   // Most machines know their own name without a network, and some others as well.
-  for (const std::string name : {std::string(own.data()), std::string("ip6-localhost"), std::string("ip6-loopback")}) {
+  for (const std::string& name : {std::string(own.data()), std::string("ip6-localhost"), std::string("ip6-loopback")}) {
     const auto known = resolve(Endpoint::parse(name + ":4711").value());
     if (!known) continue;
     ASSERT_FALSE(known->empty()) << name;
