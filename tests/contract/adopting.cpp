@@ -90,6 +90,18 @@ TEST_P(Adopting, what_is_no_socket_is_refused_and_stays_with_the_caller) {
   EXPECT_EQ(backend().slots_in_use(), 0U);
 }
 
+TEST_P(Adopting, a_socket_of_another_kind_is_refused_and_stays_with_the_caller) {
+  MEARI_NEEDS(system_sockets);
+  std::array<int, 2> packets{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, packets.data()), 0);
+  const int routes = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+  for (const int descriptor : {packets[0], routes}) {
+    EXPECT_EQ(backend().adopt(descriptor, Role::stream).error().code(), Errc::not_supported);
+    EXPECT_NE(::fcntl(descriptor, F_GETFD), -1);
+  }
+  for (const int descriptor : {packets[0], packets[1], routes}) ::close(descriptor);
+}
+
 TEST_P(Adopting, as_something_that_it_is_not_never_lies) {
   MEARI_NEEDS(system_sockets);
   Socket socket = Socket::open(Family::ipv4, Kind::datagram).value();

@@ -51,6 +51,16 @@ TEST_P(Datagrams, are_waited_for) {
   EXPECT_EQ(receive.from, local(one));
 }
 
+TEST_P(Datagrams, are_received_by_one_at_a_time) {
+  const End one = socket(), other = socket();
+  Tracked<ReceiveFrom> first, second;
+  EXPECT_EQ(start(other, first), Submitted::pending);
+  EXPECT_EQ(run(other, second), Errc::busy);
+  send_to(one, local(other), "for the first");
+  EXPECT_EQ(outcome(first), Errc::none);
+  EXPECT_EQ(first.chunk.text(), "for the first");
+}
+
 TEST_P(Datagrams, keep_their_boundaries_and_their_order) {
   const End one = socket(), other = socket();
   for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(send_to(one, local(other), pattern(i, 0, i * 10 + 1)), Errc::none);

@@ -20,6 +20,7 @@
 
 #include <meari/backend.hpp>
 
+#include "src/os/activation.hpp"
 #include "src/os/native.hpp"
 #include "src/os/signals.hpp"
 #include "src/os/terminal.hpp"
@@ -261,6 +262,34 @@ TEST(Native, a_name_has_each_of_its_addresses_once_and_the_port_that_was_asked_f
     return;
   }
   GTEST_SKIP() << "this machine knows no names";
+}
+
+TEST(Native, counts_what_a_supervisor_has_passed_to_this_process_and_to_no_other) {
+  const auto passed = [](const std::string& process, const char* count) {
+    ::setenv("LISTEN_PID", process.c_str(), 1);
+    ::setenv("LISTEN_FDS", count, 1);
+    return os::passed_descriptors();
+  };
+  const std::string mine = std::to_string(::getpid());
+  EXPECT_EQ(passed(mine, "2"), 2U);
+  EXPECT_EQ(passed(mine, "1024"), 1024U);
+  for (const char* odd : {"0", "-1", "1025", "2x", "", "99999999999999999999"}) EXPECT_EQ(passed(mine, odd), 0U) << odd;
+  EXPECT_EQ(passed(std::to_string(::getppid()), "2"), 0U);
+  ::unsetenv("LISTEN_FDS");
+  EXPECT_EQ(os::passed_descriptors(), 0U);
+  ::unsetenv("LISTEN_PID");
+}
+
+TEST(Native, every_direction_of_a_socket_can_be_shut_down) {
+  std::array<char, 4> buffer{};
+  for (const auto direction : {Socket::Direction::receive, Socket::Direction::send, Socket::Direction::both}) {
+    auto [mine, theirs] = Socket::pair().value();
+    mine.shutdown(direction).value();
+    const bool sends = direction == Socket::Direction::receive;
+    EXPECT_EQ(mine.send("x").has_value(), sends);
+    EXPECT_EQ(theirs.recv(buffer).value(), sends ? 1U : 0U);
+    EXPECT_EQ(theirs.send("x").has_value(), direction == Socket::Direction::send);
+  }
 }
 
 TEST(Native, every_state_of_tcp_has_the_name_that_tools_show) {

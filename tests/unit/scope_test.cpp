@@ -133,6 +133,22 @@ TEST(Scope, a_throwing_body_cancels_and_waits) {
   EXPECT_EQ(world.notes, "a ");
 }
 
+TEST(Scope, a_child_that_throws_before_it_is_a_task) {
+  World world;
+  bool cancelled = false;
+  const auto body = [&]() -> Task<> {
+    const auto group = [&](Scope& scope) -> Task<> {
+      scope.spawn([]() -> Task<> { throw std::logic_error("plain"); });
+      cancelled = scope.canceled();
+      EXPECT_EQ(&scope.loop(), &world.loop);
+      co_await sleep_until(never);
+    };
+    co_await scoped(group);
+  };
+  EXPECT_THROW(static_cast<void>(world.loop.block_on(body)), std::logic_error);
+  EXPECT_TRUE(cancelled);
+}
+
 TEST(Scope, a_body_that_throws_before_it_is_a_task) {
   World world;
   struct Body {

@@ -127,6 +127,38 @@ TEST_F(StandardInput, news_for_a_read_that_was_cancelled_meanwhile_is_kept) {
   EXPECT_EQ(*loop.block_on(body), "for the next");
 }
 
+TEST_F(StandardInput, a_dump_says_who_reads_and_who_writes) {
+  Pipe quiet, full;
+  Source input = source(quiet.read_end());
+  Source moved;
+  moved = std::move(input);
+  EXPECT_FALSE(input.is_open());  // NOLINT: what is left is said to be closed
+  EXPECT_TRUE(moved.is_open());
+  Sink output = sink(full.write_end());
+  EXPECT_TRUE(output.is_open());
+  const auto body = [&]() -> Task<std::string> {
+    std::string dump;
+    const auto group = [&](Scope& scope) -> Task<> {
+      const auto reads = [&]() -> Task<> { co_await moved.read(); };
+      const std::string much(1 << 20, 'x');
+      const auto writes = [&]() -> Task<> { co_await output.write(much); };
+      const auto finishes = [&]() -> Task<> { co_await output.finish(); };
+      scope.spawn(writes);
+      scope.spawn(finishes);
+      scope.spawn(reads);
+      co_await sleep_for(1ms);
+      dump = loop.dump();
+      scope.cancel();
+      co_await sleep_for(1ms);
+    };
+    co_await ignore_error(scoped(group));
+    co_return dump;
+  };
+  const std::string dump = *loop.block_on(body);
+  for (const char* expected : {"read of a source\n", "write to a sink\n", "finish of a sink\n"})
+    EXPECT_NE(dump.find(expected), std::string::npos) << expected << "is missing in\n" << dump;
+}
+
 TEST_F(StandardInput, a_second_read_is_busy) {
   Pipe pipe;
   Source input = source(pipe.read_end());
