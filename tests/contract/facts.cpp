@@ -7,6 +7,18 @@ namespace {
 class Facts : public Contract {};
 MEARI_EVERY_BACKEND(Facts);
 
+TEST_P(Facts, a_new_slot_was_active_just_now) {
+  let_pass(3ms);
+  const Time before = backend().now();
+  turn(before);
+  const End end = stream();
+  const SlotFacts seen = facts(end);
+  // Timeouts count from here; whole milliseconds are kept.
+  EXPECT_GE(seen.last_received, before - 2ms);
+  EXPECT_LE(seen.last_received, backend().now());
+  EXPECT_EQ(seen.last_sent, seen.last_received);
+}
+
 TEST_P(Facts, the_backend_has_the_name_that_it_was_asked_for_by) {
   const std::string_view expected = GetParam() == Make::uring_floor ? "uring-floor" : test::name(GetParam());
   EXPECT_EQ(backend().name(), expected);

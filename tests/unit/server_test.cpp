@@ -202,7 +202,7 @@ TEST_P(ServerTest, waits_before_each_accept_and_a_drain_does_not_wait_for_it) {
   slower.accept_delay = 1h;
   Server asleep(*loop, echo, std::move(slower));
   ASSERT_TRUE(asleep.listen("127.0.0.1:0"));
-  auto nobody = []() -> Task<> { co_return; };
+  auto nobody = []() -> Task<> { co_await sleep_for(5ms); };  // it waits before its first accept
   const Time drained = loop->now();
   ASSERT_TRUE(with_client(asleep, nobody));
   EXPECT_LT(loop->now() - drained, patience);
