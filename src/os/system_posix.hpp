@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -145,12 +144,6 @@ MEARI_WRAPPER inline std::ptrdiff_t eventfd_write(Descriptor s) noexcept {
     const std::uint64_t one = 1;
     return ::write(plain(s), &one, sizeof one);
   });
-}
-MEARI_WRAPPER inline int timerfd_create(int clock, int flags) noexcept {
-  return call("timerfd_create", [&] { return ::timerfd_create(clock, flags); });
-}
-MEARI_WRAPPER inline int timerfd_settime(int timer, int flags, const itimerspec* time) noexcept {
-  return call("timerfd_settime", [&] { return ::timerfd_settime(timer, flags, time, nullptr); });
 }
 MEARI_WRAPPER inline std::ptrdiff_t read(Descriptor s, void* data, std::size_t size) noexcept {
   return call("read", [&] { return ::read(plain(s), data, clipped("read", size)); });

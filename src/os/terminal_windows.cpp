@@ -21,10 +21,4 @@ bool is_terminal(Standard stream) noexcept {
   return ::GetConsoleMode(handle_of(stream), &mode) != 0;
 }
 
-std::optional<int> terminal_width(Standard stream) noexcept {
-  CONSOLE_SCREEN_BUFFER_INFO window{};
-  if (::GetConsoleScreenBufferInfo(handle_of(stream), &window) == 0) return {};
-  return window.srWindow.Right - window.srWindow.Left + 1;
-}
-
 }  // namespace meari::os

@@ -91,8 +91,6 @@ std::vector<Function> table() {
         {Kind::fails, EFAULT, false, true},
         {Kind::fails, EINVAL, false, true},
         {Kind::fails, EIO, false, true}}},
-      {"timerfd_create", {}, "nothing calls it"},
-      {"timerfd_settime", {}, "nothing calls it"},
       {"read", fails(read_errors, {one_byte})},
       {"write", fails(write_errors, {one_byte})},
       {"preadv2", fails(read_errors, {one_byte, {Kind::fails, EOPNOTSUPP}, {Kind::fails, ENOSYS}})},

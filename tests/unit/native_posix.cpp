@@ -23,7 +23,6 @@
 #include "src/os/activation.hpp"
 #include "src/os/native.hpp"
 #include "src/os/signals.hpp"
-#include "src/os/terminal.hpp"
 
 namespace meari {
 namespace {
@@ -323,10 +322,6 @@ TEST(Native, a_failed_connect_tells_why_once_it_is_over) {
   pollfd entry{.fd = static_cast<int>(client.descriptor()), .events = POLLOUT, .revents = 0};
   ASSERT_EQ(::poll(&entry, 1, 5000), 1);
   EXPECT_TRUE(os::connect_result(client.descriptor(), nobody) == Errc::connection_refused);
-}
-
-TEST(Terminal, a_pipe_is_none) {
-  EXPECT_TRUE(!os::terminal_width(os::Standard::output) || os::is_terminal(os::Standard::output));
 }
 
 }  // namespace
