@@ -18,6 +18,9 @@ _meari() {
   case $before in
     --max-sessions) COMPREPLY=(); return ;;
     --max-per-source) COMPREPLY=(); return ;;
+    --max-rate) COMPREPLY=(); return ;;
+    --limit-rate) COMPREPLY=(); return ;;
+    --min-progress) COMPREPLY=(); return ;;
     --allow) COMPREPLY=(); return ;;
     --deny) COMPREPLY=(); return ;;
     --ready-fd) COMPREPLY=(); return ;;
@@ -52,7 +55,7 @@ _meari() {
   local words
   case $verb in
     serve)
-      words='--once --max-sessions --max-per-source --allow --deny --ready-fd --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      words='--once --max-sessions --max-per-source --max-rate --limit-rate --min-progress --allow --deny --ready-fd --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward exec chat broadcast'; fi
       ;;
     connect)

@@ -35,16 +35,28 @@ struct Opening {
   bool v6_only = false;     // "::" takes IPv4 as well, unless this is set
 };
 
-// How long a stream may do nothing. Zero: for ever.
+// How long a stream may do nothing, or too little. Zero: for ever.
 struct Timeouts {
   Duration idle{};   // no byte in either direction while a receive waits
   Duration stall{};  // a send waits and the peer takes nothing
+  // Against peers that keep a connection by a byte now and then: in each `window` at least `least_bytes` have to move, both
+  // directions together, or what waits for the peer fails with timed_out. Silence is no progress either.
+  Duration window{};
+  std::uint64_t least_bytes = 0;
 };
 
 // Streams that their owners have let go and that say goodbye to their peers, and what those still sent.
 struct Farewells {
   std::size_t lingering = 0;
   std::uint64_t dropped_bytes = 0;  // received after the owner had gone
+};
+
+// Timeouts::window, as it goes on.
+struct Progress {
+  Duration window{};
+  std::uint64_t least_bytes = 0;
+  Time window_ends{};
+  std::uint64_t bytes_before = 0;  // the window began, both directions together
 };
 
 // On what terms a stream is kept, and the totals that are left of it when it is closed. Belongs to whoever set it,
@@ -55,9 +67,11 @@ struct StreamTerms {
   bool owned = false;   // made by Stream::set_timeouts() and deleted with the stream
   bool closed = false;  // the totals below are final
   bool peer_finished = false;
+  bool too_slow = false;  // ended for lack of progress
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
   std::shared_ptr<Farewells> farewells;  // where a lingering close is counted; or nullptr
+  std::unique_ptr<Progress> progress;    // most streams have none
 };
 
 // The part of a slot that streams keep there, so that a Stream is two words and an idle connection is small.

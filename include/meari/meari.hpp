@@ -19,6 +19,7 @@
 #include <meari/loop.hpp>
 #include <meari/observer.hpp>
 #include <meari/offload.hpp>
+#include <meari/pace.hpp>
 #include <meari/quote.hpp>
 #include <meari/result.hpp>
 #include <meari/scope.hpp>

@@ -10,7 +10,8 @@
 // an exception. What one session does never waits for another.
 //
 // Limits pause and resume; nothing stops for ever. At max_sessions, or without descriptors or memory, nobody is taken
-// from the queue until a session has ended (or 100 ms have passed); clients wait there meanwhile.
+// from the queue until a session has ended (or 100 ms have passed), and at max_rate until the second is over; clients wait
+// there meanwhile.
 //
 // drain(): nobody new is let into the queue, whoever is in it is still served, sessions that only wait for their peer
 // are ended, busy ones may finish, and at the deadline the rest is cut off. drained() says how many of each.
@@ -39,6 +40,13 @@ inline namespace v1 {
 
 class Server;
 
+// A session that waits for its peer looks idle from outside. What drain() does with it then:
+enum class AtDrain : std::uint8_t {
+  end,        // it is idle: ends it
+  wait,       // it owes its peer an answer that has to come from elsewhere: lets it go on, up to the deadline
+  end_input,  // its read fails with canceled, and the session goes on, up to the deadline: nothing more will come
+};
+
 // One connection while its handler runs. Lives as long as the handler.
 class MEARI_EXPORT Session {
  public:
@@ -50,6 +58,8 @@ class MEARI_EXPORT Session {
   [[nodiscard]] Time started() const noexcept { return started_; }
   // The server is about to stop: finish what has begun, begin nothing new.
   [[nodiscard]] bool draining() const noexcept;
+  // What drain() does with this session while it waits for its peer. At any time, also while it drains.
+  void at_drain(AtDrain what) noexcept { at_drain_ = what; }
 
  private:
   friend class Server;
@@ -60,6 +70,7 @@ class MEARI_EXPORT Session {
   std::uint64_t id_ = 0;
   Address source_;
   Time started_;
+  AtDrain at_drain_ = AtDrain::end;
 };
 
 // How a session ended.
@@ -68,12 +79,13 @@ struct SessionEnd {
     finished,   // the handler returned
     peer_gone,  // reset, broken pipe: an ordinary event
     timed_out,  // idle or stalled
+    too_slow,   // moved less than Timeouts::least_bytes in a window
     failed,     // error or exception say why
     drained,    // ended by drain() while it waited for its peer
     cut_off,    // ended by drain() at its deadline
   };
   How how = How::finished;
-  Error error;            // failed, peer_gone, timed_out
+  Error error;            // failed, peer_gone, timed_out, too_slow
   std::string exception;  // what() of an exception of the handler
   Duration lasted{};
   std::uint64_t bytes_received = 0;
@@ -88,6 +100,8 @@ struct ServerOptions {
   // Sessions at a time of one source: an IPv4 address, or the first 64 bits of an IPv6 address. Who comes beyond that is
   // accepted and closed at once. 0: no limit.
   std::size_t max_per_source = 0;
+  // Sessions that begin within a second; the others wait in the system's queue, as they do at max_sessions. 0: no limit.
+  std::size_t max_rate = 0;
   std::size_t descriptors_per_session =
       1;  // that a handler needs, the connection included; counts where max_sessions is 0
   Timeouts timeouts{std::chrono::minutes(5), std::chrono::seconds(30)};
@@ -163,6 +177,7 @@ class MEARI_EXPORT Server {
 
   Task<> accept_all(Listener& listener);
   Task<> wait_for_room();
+  Task<> wait_for_rate();
   void begin_session(Arrival arrival, const Listener& listener);
   void session_over(Active& active);
   void enter(Active& active, const Listener& listener) noexcept;
@@ -189,6 +204,8 @@ class MEARI_EXPORT Server {
   Active* first_ = nullptr;
   std::size_t sessions_ = 0;
   std::uint64_t accepted_ = 0;
+  Time second_ends_{};              // of max_rate: the second that began with the first session in it
+  std::size_t in_this_second_ = 0;  // sessions that began in it
   Drained drained_;
   bool draining_ = false;
   Time drain_deadline_ = never;

@@ -1,8 +1,10 @@
-// Idle and stalled streams. One timer for each stream, set when the earliest of its limits could be reached, and looked
+// Idle, stalled and slow streams. One timer for each stream, set when the earliest of its limits could be reached, and looked
 // at only then: a message just leaves its time in the slot.
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include <meari/stream.hpp>
 #include "src/backend/slot.hpp"
@@ -17,13 +19,23 @@ std::uint32_t to_ms(Duration time) noexcept {
   return static_cast<std::uint32_t>(std::clamp<long long>(ms, 0, std::numeric_limits<std::int32_t>::max()));
 }
 
+// True: the window has passed without enough.
+bool too_slow(Progress& progress, const SlotFacts& facts, Time now) noexcept {
+  if (now < progress.window_ends) return false;
+  const std::uint64_t bytes = facts.bytes_received + facts.bytes_sent;
+  const bool enough = bytes - progress.bytes_before >= progress.least_bytes;
+  progress.bytes_before = bytes;
+  progress.window_ends = now + progress.window;
+  return !enough;
+}
+
 void look(Ready& ready) {
   auto& timer = static_cast<Timer&>(ready);
   Slot& slot = slot_of(timer);
   const SlotId id = SlotTable::id(slot);
   Loop& loop = *Loop::current();
   Backend& backend = loop.backend();
-  const StreamTerms* terms = slot.policy.terms;
+  StreamTerms* terms = slot.policy.terms;
   if (terms == nullptr) return;
   const SlotFacts facts = backend.facts(id);
   const Time now = loop.now();
@@ -46,6 +58,16 @@ void look(Ready& ready) {
       backend.cancel(*facts.sending, Errc::timed_out);
     }
   }
+  if (terms->progress != nullptr) {
+    // Who is not waited for is not to blame.
+    const bool waited_for = facts.receiving != nullptr || facts.sending != nullptr;
+    if (too_slow(*terms->progress, facts, now) && waited_for) {
+      terms->too_slow = true;
+      if (facts.receiving != nullptr) backend.cancel(*facts.receiving, Errc::timed_out);
+      if (facts.sending != nullptr) backend.cancel(*facts.sending, Errc::timed_out);
+    }
+    next = std::min(next, terms->progress->window_ends);
+  }
   if (next != never) loop.set(timer, next);
 }
 
@@ -54,18 +76,33 @@ void look(Ready& ready) {
 void set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
   SlotPolicy* policy = loop.backend().policy(slot);
   if (policy == nullptr) return;
+  const bool limits_progress = timeouts.window > Duration::zero() && timeouts.least_bytes != 0;
   if (policy->terms == nullptr) {
-    if (timeouts.idle == Duration::zero() && timeouts.stall == Duration::zero()) return;
+    if (timeouts.idle == Duration::zero() && timeouts.stall == Duration::zero() && !limits_progress) return;
     policy->terms = new (std::nothrow) StreamTerms;
     if (policy->terms == nullptr) return;  // without memory there are no timeouts; the peer's keep-alive stays
     policy->terms->owned = true;
   }
   policy->terms->idle_ms = to_ms(timeouts.idle);
   policy->terms->stall_ms = to_ms(timeouts.stall);
+  policy->terms->progress.reset();
   policy->timer.run = look;
   loop.unset(policy->timer);
   Time next = never;
-  if (policy->terms->idle_ms != 0) next = loop.now() + std::chrono::milliseconds(policy->terms->idle_ms);
+  if (limits_progress) {
+    const SlotFacts facts = loop.backend().facts(slot);
+    auto progress = std::unique_ptr<Progress>(new (std::nothrow) Progress);
+    if (progress != nullptr) {
+      *progress = {.window = timeouts.window,
+                   .least_bytes = timeouts.least_bytes,
+                   .window_ends = loop.now() + timeouts.window,
+                   .bytes_before = facts.bytes_received + facts.bytes_sent};
+      next = progress->window_ends;
+      policy->terms->progress = std::move(progress);
+    }
+  }
+  if (policy->terms->idle_ms != 0)
+    next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->idle_ms));
   if (policy->terms->stall_ms != 0 && loop.backend().facts(slot).sending != nullptr)
     next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->stall_ms));
   if (next != never) loop.set(policy->timer, next);

@@ -26,7 +26,7 @@ constexpr std::size_t reserved_descriptors = 16;
 constexpr milliseconds shortage_pause{100};
 // While draining: how often busy sessions are looked at.
 constexpr milliseconds drain_step{50};
-constexpr milliseconds accept_delay_step{50};  // how late a drain may be noticed
+constexpr milliseconds step_of_waits{50};  // how late a drain may be noticed
 
 std::size_t most_sessions(const Backend& backend) {
   if (const std::optional<std::size_t> most = backend.most_descriptors())
@@ -86,6 +86,7 @@ const char* name(SessionEnd::How how) noexcept {
     case SessionEnd::How::finished: return "finished";
     case SessionEnd::How::peer_gone: return "peer_gone";
     case SessionEnd::How::timed_out: return "timed_out";
+    case SessionEnd::How::too_slow: return "too_slow";
     case SessionEnd::How::failed: return "failed";
     case SessionEnd::How::drained: return "drained";
     case SessionEnd::How::cut_off: return "cut_off";
@@ -183,8 +184,9 @@ Task<> Server::accept_all(Listener& listener) {
   std::int64_t in_queue = -1;  // while draining: who is in the queue is still served
   for (;;) {
     co_await wait_for_room();
+    if (options_.max_rate != 0) co_await wait_for_rate();
     for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining_;)
-      co_await sleep_for(std::min<Duration>(next - loop_.now(), accept_delay_step));
+      co_await sleep_for(std::min<Duration>(next - loop_.now(), step_of_waits));
     if (draining_) {
       if (in_queue < 0) {
         const Result<SocketInfo> info = listener.info();
@@ -194,8 +196,12 @@ Task<> Server::accept_all(Listener& listener) {
     }
     Result<Arrival> arrival = co_await as_result(listener.accept_arrival());
     if (arrival) {
+      // Another listener may have had the last place meanwhile.
+      if (sessions_ >= options_.max_sessions) co_await wait_for_room();
+      if (options_.max_rate != 0) co_await wait_for_rate();
       resume();
       ++accepted_;
+      if (in_this_second_++ == 0) second_ends_ = loop_.now() + std::chrono::seconds(1);
       begin_session(*std::move(arrival), listener);
     } else if (is_shortage(arrival.error())) {
       pause(arrival.error().message());
@@ -208,10 +214,21 @@ Task<> Server::accept_all(Listener& listener) {
 
 Task<> Server::wait_for_room() {
   while (sessions_ >= options_.max_sessions && !out_of_time()) {
-    pause("as many sessions as may be: " + std::to_string(options_.max_sessions));
+    pause("as many sessions as may be: " + std::to_string(options_.max_sessions) + ", until one ends");
     if (draining_) end_idle();
     Result<std::optional<Room::Left>> left = co_await as_result(with_timeout(shortage_pause, room_->left.receive()));
     if (!left && left.error() == Errc::canceled) co_return co_await fail(Errc::canceled);
+  }
+}
+
+Task<> Server::wait_for_rate() {
+  while (!draining_) {
+    const Time now = loop_.now();
+    if (now >= second_ends_) in_this_second_ = 0;
+    if (in_this_second_ < options_.max_rate) co_return;
+    pause("as many new sessions in a second as may be: " + std::to_string(options_.max_rate) +
+          ", until the second is over");
+    co_await sleep_until(std::min(second_ends_, now + step_of_waits));
   }
 }
 
@@ -304,7 +321,8 @@ SessionEnd::How Server::judge(const Active& active, const TaskFailure& failure) 
   if (!failure.error) return SessionEnd::How::finished;
   if (active.forced && failure.error == Errc::canceled) return *active.forced;
   if (failure.error.peer_is_gone()) return SessionEnd::How::peer_gone;
-  return failure.error == Errc::timed_out ? SessionEnd::How::timed_out : SessionEnd::How::failed;
+  if (failure.error != Errc::timed_out) return SessionEnd::How::failed;
+  return active.terms.too_slow ? SessionEnd::How::too_slow : SessionEnd::How::timed_out;
 }
 
 void Server::pause(std::string reason) {
@@ -357,6 +375,8 @@ void Server::end_idle() {
     if (facts.sending != nullptr || facts.unread != 0) continue;
     const Result<SocketInfo> info = backend.info(active->slot);
     if (info && (info->receive_queue > 0 || info->send_queue > 0)) continue;
+    if (active->at_drain_ == AtDrain::end_input) loop_.backend().cancel(*facts.receiving);
+    if (active->at_drain_ != AtDrain::end) continue;
     active->forced = SessionEnd::How::drained;
     cancel(loop_, active->task->request_cancel());
   }

@@ -161,7 +161,7 @@ class Exec(support.Case):
             self.assertEqual(client.recv(1), b"x")
             self.assertEqual(server.stop(), 0)
             self.assertEqual(client.recv(1), b"")
-        server.wait_for("ended while idle")
+        server.wait_for("received 1, sent 1, .*finished")              # its input ended, and so did it
 
     @on_backends()
     def test_nothing_is_left_open_or_unreaped(self, backend):

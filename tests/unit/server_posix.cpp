@@ -105,7 +105,7 @@ TEST_F(Serves, as_many_sessions_as_the_process_may_have_descriptors_for) {
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_EQ(server.accepted(), 5U);
   ASSERT_FALSE(pauses.empty());
-  EXPECT_EQ(pauses.front(), "paused: as many sessions as may be: 2");
+  EXPECT_EQ(pauses.front(), "paused: as many sessions as may be: 2, until one ends");
 }
 
 TEST_F(Serves, nobody_who_is_not_admitted) {

@@ -2,6 +2,7 @@
 // became of everybody. On every backend that this machine has.
 #include <meari/server.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -177,9 +178,121 @@ TEST_P(ServerTest, at_the_limit_it_pauses_and_everybody_is_served_in_the_end) {
   // One line when an episode begins, and one when it is over; observers are told the same.
   ASSERT_FALSE(pauses.empty());
   for (std::size_t i = 0; i < pauses.size(); ++i)
-    EXPECT_EQ(pauses[i], std::string(i % 2 == 0 ? "paused" : "resumed") + ": as many sessions as may be: 2");
+    EXPECT_EQ(pauses[i],
+              std::string(i % 2 == 0 ? "paused" : "resumed") + ": as many sessions as may be: 2, until one ends");
   EXPECT_EQ(told, pauses);
   loop->observe({});
+}
+
+TEST_P(ServerTest, at_the_rate_it_pauses_and_everybody_is_served_in_the_end) {
+  ServerOptions few = options();
+  few.max_rate = 2;
+  Server server(*loop, echo, std::move(few));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  const Time begin = loop->now();
+  auto client = [&]() -> Task<> {
+    for (int i = 0; i < 3; ++i) {
+      Stream stream = co_await connect(address.to_string());
+      co_await stream.write("x");
+      Chunk reply = co_await stream.read();
+      EXPECT_EQ(reply.text(), "x");
+    }
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_GE(loop->now() - begin, 1s);
+  EXPECT_EQ(started, 3u);
+  const std::string reason = "as many new sessions in a second as may be: 2, until the second is over";
+  EXPECT_EQ(pauses, (std::vector<std::string>{"paused: " + reason, "resumed: " + reason}));
+}
+
+TEST_P(ServerTest, two_listeners_do_not_take_one_more_than_may_be) {
+  std::size_t now_open = 0, most = 0;
+  ServerOptions one = options();
+  one.max_sessions = 1;
+  one.on_start = [&](const Session&) { most = std::max(most, ++now_open); };
+  one.on_end = [&](const Session&, const SessionEnd&) { --now_open; };
+  Server server(*loop, echo, std::move(one));
+  const Address first = server.listen("127.0.0.1:0").value().front();
+  const Address second = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream a = co_await connect(first.to_string());
+    Stream b = co_await connect(second.to_string());
+    co_await a.finish();
+    co_await b.finish();
+    Chunk end = co_await a.read();
+    EXPECT_TRUE(end.empty());
+    Chunk other_end = co_await b.read();
+    EXPECT_TRUE(other_end.empty());
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(most, 1u);
+}
+
+TEST_P(ServerTest, who_moves_too_little_is_ended) {
+  ServerOptions strict = options();
+  strict.timeouts = {.window = 100ms, .least_bytes = 1000};
+  Server server(*loop, echo, std::move(strict));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    Stream stream = co_await connect(address.to_string());
+    while (ends.empty()) {  // an idle timeout would never end it
+      co_await ignore_error(stream.write("x"));
+      co_await sleep_for(5ms);
+    }
+  };
+  ASSERT_TRUE(with_client(server, client));
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::too_slow);
+}
+
+// Three sessions, all of which wait for their peers: one owes an answer, one is to go on without more input, one is idle.
+TEST_P(ServerTest, a_drain_asks_what_a_session_that_waits_is_about) {
+  Channel<int> go({.capacity = 1});
+  auto handler = [&](Stream peer, Session& session) -> Task<> {
+    Chunk data = co_await peer.read();
+    const bool owes = data.text() == "owes";
+    if (owes) session.at_drain(AtDrain::wait);
+    if (data.text() == "goes on") session.at_drain(AtDrain::end_input);
+    const bool idle = data.text() == "idle";
+    co_await peer.write("ok");
+    auto both_ways = [&](Scope& scope) -> Task<> {
+      auto listen = [&]() -> Task<> {
+        Result<Chunk> more = co_await as_result(peer.read());
+        EXPECT_TRUE(!more && more.error() == Errc::canceled);
+        if (idle) co_await std::move(more);  // all of it is cancelled, and not only the read
+      };
+      scope.spawn(listen);
+      if (owes) co_await go.receive();
+      else
+        while (!session.draining()) co_await sleep_for(1ms);
+      if (!idle) co_await peer.write("answer");
+      if (owes) scope.cancel();
+    };
+    co_await scoped(both_ways);
+  };
+  Server server(*loop, handler, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    std::vector<Stream> streams;
+    for (const std::string_view word : {"owes", "goes on", "idle"}) {
+      Stream stream = co_await connect(address.to_string());
+      co_await stream.write(word);
+      Chunk ok = co_await stream.read_exactly(2);
+      streams.push_back(std::move(stream));
+    }
+    server.drain();
+    Chunk end = co_await streams[2].read();
+    EXPECT_TRUE(end.empty());
+    Chunk answer = co_await streams[1].read_exactly(6);
+    EXPECT_EQ(answer.text(), "answer");
+    co_await go.send(1);  // not before the others are over
+    Chunk late = co_await streams[0].read_exactly(6);
+    EXPECT_EQ(late.text(), "answer");
+  };
+  ASSERT_TRUE(with_client(server, client));
+  EXPECT_EQ(server.drained().idle, 1u);
+  EXPECT_EQ(server.drained().finished, 2u);
+  EXPECT_EQ(server.drained().cut_off, 0u);
 }
 
 TEST_P(ServerTest, waits_before_each_accept_and_a_drain_does_not_wait_for_it) {

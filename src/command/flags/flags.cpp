@@ -25,6 +25,22 @@ constexpr FlagInfo flag_table[] = {
      {"A source is an IPv4 address, or the first 64 bits of an IPv6 address. Who comes beyond the limit is closed at "
       "once, until one of its sessions has ended. Default: no limit.",
       "한 곳이란 IPv4 주소 하나, 또는 IPv6 주소의 앞 64비트입니다. 한도를 넘으면 바로 닫고, 그곳의 세션 하나가 끝나면 다시 받습니다. 기본값은 한도 없음입니다."}},
+    {Flag::max_rate, "max-rate", '\0', in_serve, Value::count, "N",
+     {"at most N new sessions a second", "1초에 새로 받을 세션 수의 한도"},
+     {"Whoever comes beyond that waits in the system's queue until the second is over; nobody is refused. One line says "
+      "when it pauses, and one when it goes on. Default: no limit.",
+      "한도를 넘는 클라이언트는 그 1초가 지날 때까지 시스템의 대기열에서 기다립니다. 거부되지는 않습니다. 멈출 때와 다시 받을 때 한 줄씩 알립니다. 기본값은 한도 없음입니다."}},
+    {Flag::limit_rate, "limit-rate", '\0', in_serve, Value::text, "SIZE",
+     {"at most SIZE bytes a second on each connection: 64k, 1M", "연결마다 1초에 오가는 바이트의 한도: 64k, 1M"},
+     {"In each direction, whatever the handler. What comes faster is not read, so that the peer has to wait; nothing is "
+      "lost. k and M are powers of 1024. Datagrams are not counted. Default: no limit.",
+      "처리기가 무엇이든 양방향에 따로 적용됩니다. 더 빨리 오는 것은 읽지 않고 상대를 기다리게 하므로 잃는 것은 없습니다. k와 M은 1024의 거듭제곱입니다. 데이터그램은 세지 않습니다. 기본값은 한도 없음입니다."}},
+    {Flag::min_progress, "min-progress", '\0', in_serve, Value::text, "SIZE/TIME",
+     {"end who moves less than SIZE bytes in TIME: 1k/30s", "TIME 동안 SIZE바이트도 오가지 않으면 끝냅니다: 1k/30s"},
+     {"Both directions count together, one TIME after the other. --idle ends who says nothing; this also ends who keeps a "
+      "session by a byte now and then. So it is for clients that always have something to say: a person at a keyboard "
+      "would be too slow. Default: no such limit.",
+      "양방향을 합해 TIME마다 셉니다. --idle은 아무것도 보내지 않는 상대를 끝내고, 이 옵션은 가끔 한 바이트씩 보내며 세션을 붙잡는 상대도 끝냅니다. 늘 오가는 것이 있는 클라이언트를 위한 것이며, 손으로 입력하는 사람에게는 맞지 않습니다. 기본값은 한도 없음입니다."}},
     {Flag::allow, "allow", '\0', in_serve, Value::text, "LIST",
      {"serve only these networks", "이 네트워크에서 온 연결만 받습니다"},
      {"Networks and files with commas between them: 192.0.2.0/24,2001:db8::/32,./friends. A file has one network a "
@@ -43,9 +59,11 @@ constexpr FlagInfo flag_table[] = {
       "한 줄에 주소 하나씩 쓰고 닫습니다. 서버를 띄운 쪽은 시스템이 고른 포트를 알 수 있고, 이때부터는 연결이 거부되지 않습니다."}},
     {Flag::drain, "drain", '\0', in_serve, Value::duration, "TIME",
      {"on SIGTERM or Ctrl-C, wait at most TIME (default 30s)", "SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)"},
-     {"Nobody new is accepted, who is in the queue is served, idle sessions are ended, busy ones finish. What is "
-      "left after TIME is cut off, and the exit status is 3. A second signal ends at once.",
-      "새 연결은 받지 않고, 대기열에 있던 연결은 처리하며, 쉬는 세션은 끝내고, 바쁜 세션은 마치게 합니다. TIME이 지나도 남은 세션은 끊고 종료 상태 3으로 끝납니다. 신호를 한 번 더 보내면 "
+     {"Nobody new is accepted, who is in the queue is served, idle sessions are ended, busy ones finish. Busy is also who "
+      "waits for an answer of the target of forward, or of what is behind stdio; a program of exec is told that its input "
+      "has ended, and may say what it still has to say. What is left after TIME is cut off, and the exit status is 3. A "
+      "second signal ends at once.",
+      "새 연결은 받지 않고, 대기열에 있던 연결은 처리하며, 쉬는 세션은 끝내고, 바쁜 세션은 마치게 합니다. forward의 대상이나 stdio 뒤의 프로그램에게서 아직 답을 기다리는 세션도 바쁜 세션입니다. exec의 프로그램에는 입력이 끝났음을 알리고 남은 답을 마저 하게 합니다. TIME이 지나도 남은 세션은 끊고 종료 상태 3으로 끝납니다. 신호를 한 번 더 보내면 "
       "바로 끝납니다."}},
     {Flag::backlog, "backlog", '\0', in_serve, Value::count, "N",
      {"connections that may wait to be accepted", "받아들여지기를 기다릴 수 있는 연결의 수"},

@@ -47,6 +47,11 @@ std::optional<std::string> unescaped(std::string_view text) {
   return bytes;
 }
 
+struct Progress {
+  std::uint64_t bytes;
+  Duration time;
+};
+
 // Reads the values of flags, and remembers the first that makes no sense.
 class Reader {
  public:
@@ -77,6 +82,29 @@ class Reader {
     const std::optional<SizeRange> read = parse_size_range(*value);
     if (read && read->least > 0 && read->most <= most) return read;
     refuse(messages::not_a_size.in(typed_.language, dashed(flag), *value));
+    return {};
+  }
+
+  // Bytes a second, above 0.
+  std::optional<std::uint64_t> bytes_a_second(Flag flag) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    const std::optional<std::uint64_t> read = parse_size(*value);
+    if (read && *read > 0) return read;
+    refuse(messages::not_bytes_a_second.in(typed_.language, dashed(flag), *value));
+    return {};
+  }
+
+  // "1k/30s".
+  std::optional<Progress> progress(Flag flag) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    const std::string_view text = *value;
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    const std::optional<std::uint64_t> bytes = parse_size(text.substr(0, slash));
+    const std::optional<Duration> time = parse_duration(text.substr(std::min(slash + 1, text.size())));
+    if (bytes && *bytes > 0 && time && *time > Duration::zero()) return Progress{*bytes, *time};
+    refuse(messages::not_a_progress.in(typed_.language, dashed(flag), text));
     return {};
   }
 
@@ -261,6 +289,12 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   settings.drain = reader.duration(Flag::drain);
   settings.max_sessions = reader.count(Flag::max_sessions, 1, 100'000'000).value_or(0);
   settings.max_per_source = reader.count(Flag::max_per_source, 1, 100'000'000).value_or(0);
+  settings.max_rate = reader.count(Flag::max_rate, 1, 100'000'000).value_or(0);
+  settings.limit_rate = reader.bytes_a_second(Flag::limit_rate).value_or(0);
+  if (const std::optional<Progress> least = reader.progress(Flag::min_progress)) {
+    settings.least_progress = least->bytes;
+    settings.progress_window = least->time;
+  }
   if (const std::string* list = typed.value(Flag::allow)) settings.allow = *list;
   if (const std::string* list = typed.value(Flag::deny)) settings.deny = *list;
   if (const auto ready = reader.count(Flag::ready_fd, 1, 1'000'000)) settings.ready_fd = static_cast<int>(*ready);

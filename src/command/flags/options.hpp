@@ -34,7 +34,11 @@ struct ServeSettings {
   std::optional<Duration> idle;  // the library's default where there is none
   std::optional<Duration> drain;
   std::size_t max_per_source = 0;  // 0: no limit
-  std::string allow;               // as typed; see Access
+  std::size_t max_rate = 0;        // sessions a second; 0: no limit
+  std::uint64_t limit_rate = 0;    // bytes a second, of each session in each direction; 0: no limit
+  Duration progress_window{};      // zero: no least_progress is asked for
+  std::uint64_t least_progress = 0;
+  std::string allow;  // as typed; see Access
   std::string deny;
   std::optional<int> ready_fd;
   std::size_t max_sessions = 0;  // 0: as many as descriptors allow

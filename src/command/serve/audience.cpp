@@ -9,7 +9,7 @@
 
 namespace meari::command {
 
-Audience::Member::Member(Audience& audience, Stream& peer) : audience_(audience), peer_(peer) {
+Audience::Member::Member(Audience& audience, Client& peer) : audience_(audience), peer_(peer) {
   audience_.members_.push_back(this);
   static_cast<void>(audience_.changed_.try_send(true));
 }
@@ -20,7 +20,7 @@ Audience::Member::~Member() {
 }
 
 Task<> Audience::Member::hear() {
-  while (std::optional<Bytes> words = co_await unheard_.receive()) co_await peer_.write(std::move(*words));
+  while (std::optional<Bytes> words = co_await unheard_.receive()) co_await peer_.write(*std::move(words));
 }
 
 Result<> Audience::Member::outcome(Result<> over) const {

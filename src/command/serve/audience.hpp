@@ -17,6 +17,8 @@
 #include <meari/stream.hpp>
 #include <meari/task.hpp>
 
+#include "client.hpp"
+
 namespace meari::command {
 
 class Audience {
@@ -25,7 +27,7 @@ class Audience {
 
   class Member {
    public:
-    Member(Audience& audience, Stream& peer);
+    Member(Audience& audience, Client& peer);
     Member(const Member&) = delete;
     Member& operator=(const Member&) = delete;
     ~Member();
@@ -39,7 +41,7 @@ class Audience {
    private:
     friend class Audience;
     Audience& audience_;
-    Stream& peer_;
+    Client& peer_;
     Channel<Bytes> unheard_{ChannelOptions{.capacity = most_unheard, .when_full = WhenFull::refuse}};
     Time behind_since_ = never;
     bool too_slow_ = false;

@@ -37,7 +37,7 @@ class Room {
  public:
   explicit Room(Premises& premises) : premises_(premises), language_(premises.log.language()) {}
 
-  Task<> serve(Stream peer, const Session& session) {
+  Task<> serve(Client peer, const Session& session) {
     co_await peer.write(messages::your_name.in(language_));
     Chunk typed = co_await with_timeout(time_for_a_name, peer.read_until("\n", longest_name));
     const Name me(names_, words_of(typed), premises_.number_of(session));
@@ -80,7 +80,7 @@ class Room {
   }
 
   // Who speaks without a pause lets the others listen: with nobody behind it costs a turn of the loop, else a moment.
-  Task<> speak(Stream& peer, const Audience::Member& member, const std::string& name) {
+  Task<> speak(Client& peer, const Audience::Member& member, const std::string& name) {
     while (Chunk line = co_await peer.read_until("\n", longest_line)) {
       audience_.say(Bytes::copy_of(name + ": " + words_of(line) + '\n'), &member);
       if (audience_.longest_queue() > Audience::most_unheard / 2) co_await sleep_for(breath);
@@ -102,7 +102,7 @@ class Broadcast {
  public:
   explicit Broadcast(Premises& premises) : premises_(premises), input_(Source::standard_input(premises.loop)) {}
 
-  Task<> serve(Stream peer) {
+  Task<> serve(Client peer) {
     Audience::Member member(audience_, peer);
     if (over_) member.close();
     auto both_ways = [&](Scope& scope) -> Task<> {
@@ -143,7 +143,7 @@ class Broadcast {
                                              << 10;  // times most_unheard: what a slow listener may cost
   static constexpr std::chrono::seconds patience{1};
 
-  static Task<> drop_all(Stream& peer) {
+  static Task<> drop_all(Client& peer) {
     while (Chunk data = co_await peer.read()) data.drop(data.size());
   }
 
@@ -157,14 +157,16 @@ class Broadcast {
 
 Handling handling_of_chat(Premises& premises) {
   auto room = std::make_shared<Room>(premises);
-  return {.handle = [room](Stream peer, Session& session) { return room->serve(std::move(peer), session); },
+  return {.handle = [room, rate = premises.settings.limit_rate](
+                        Stream peer, Session& session) { return room->serve(Client(std::move(peer), rate), session); },
           .ready = {},
           .alongside = {}};
 }
 
 Handling handling_of_broadcast(Premises& premises) {
   auto broadcast = std::make_shared<Broadcast>(premises);
-  return {.handle = [broadcast](Stream peer, Session&) { return broadcast->serve(std::move(peer)); },
+  return {.handle = [broadcast, rate = premises.settings.limit_rate](
+                        Stream peer, Session&) { return broadcast->serve(Client(std::move(peer), rate)); },
           .ready = {},
           .alongside = [broadcast] { return broadcast->speak(); }};
 }

@@ -13,6 +13,7 @@
 #include <meari/readiness.hpp>
 #include <meari/scope.hpp>
 
+#include "client.hpp"
 #include "src/os/child.hpp"
 
 namespace meari::command {
@@ -64,7 +65,7 @@ class Complaints {
 // A program that runs for one client.
 class Execution {
  public:
-  Execution(Premises& premises, Stream& client, const Session& session)
+  Execution(Premises& premises, Client& client, Session& session)
       : premises_(premises),
         client_(client),
         session_(session),
@@ -111,12 +112,18 @@ class Execution {
     co_await scoped(both_ways);
   }
 
-  // A program that reads no more is no failure; what comes then is dropped, so that its answer gets through.
+  // A program that reads no more is no failure; what comes then is dropped, so that its answer gets through. When the server
+  // stops, the program is told that no more will come, and says what it still has to say.
   Task<> give() {
+    session_.at_drain(AtDrain::end_input);
     bool reads = true;
-    while (Chunk data = co_await client_.read()) {
+    for (;;) {
+      Result<Chunk> data = co_await as_result(client_.read());
+      if (!data && session_.draining() && data.error() == Errc::canceled) break;
+      if (!data) co_await std::move(data);
+      if (data->empty()) break;
       if (!reads) continue;
-      Result<> written = co_await as_result(input_.write(std::move(data)));
+      Result<> written = co_await as_result(input_.write(*std::move(data)));
       if (!written && written.error() == Errc::canceled) co_await std::move(written);
       reads = written.has_value();
     }
@@ -133,12 +140,12 @@ class Execution {
 
   // Idle is a session in which nothing moves in any direction: a long upload is none, nor is a program that works on it.
   Task<Chunk> read_output() {
-    if (idle_ == Duration::zero()) co_return co_await output_.read();
+    if (idle_ == Duration::zero()) co_return co_await output_.read_some(client_.piece());
     Time due = premises_.loop.now() + idle_;
     for (;;) {
-      Result<Chunk> data = co_await as_result(with_deadline(due, output_.read()));
+      Result<Chunk> data = co_await as_result(with_deadline(due, output_.read_some(client_.piece())));
       if (data || data.error() != Errc::timed_out) co_return co_await std::move(data);
-      const SlotFacts facts = client_.facts();
+      const SlotFacts facts = client_.stream().facts();
       due = std::max({due, facts.last_received + idle_, facts.last_sent + idle_, input_.facts().last_sent + idle_});
       if (due <= premises_.loop.now()) co_return co_await std::move(data);
     }
@@ -171,8 +178,8 @@ class Execution {
   }
 
   Premises& premises_;
-  Stream& client_;
-  const Session& session_;
+  Client& client_;
+  Session& session_;
   std::uint64_t number_;
   Duration idle_;
   Stream input_;
@@ -190,9 +197,10 @@ class Executor {
     return {};
   }
 
-  Task<> serve(Stream client, const Session& session) {
-    const os::Program program{
-        .file = file_, .arguments = premises_.settings.program, .environment = environment_for(client, session)};
+  Task<> serve(Client client, Session& session) {
+    const os::Program program{.file = file_,
+                              .arguments = premises_.settings.program,
+                              .environment = environment_for(client.stream(), session)};
     Execution execution(premises_, client, session);
     co_await execution.run(program);
   }
@@ -216,7 +224,9 @@ class Executor {
 
 Handling handling_of_execution(Premises& premises) {
   auto executor = std::make_shared<Executor>(premises);
-  return {.handle = [executor](Stream client, Session& session) { return executor->serve(std::move(client), session); },
+  return {.handle = [executor, rate = premises.settings.limit_rate](
+                        Stream client,
+                        Session& session) { return executor->serve(Client(std::move(client), rate), session); },
           .ready = [executor] { return executor->find(); },
           .alongside = {}};
 }

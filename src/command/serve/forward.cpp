@@ -12,6 +12,8 @@
 #include <meari/deadline.hpp>
 #include <meari/scope.hpp>
 
+#include "client.hpp"
+
 namespace meari::command {
 namespace {
 
@@ -62,7 +64,7 @@ class Forwarder {
     return {};
   }
 
-  Task<> serve(Stream client, const Session& session) {
+  Task<> serve(Client client, Session& session) {
     const Present from(sources_, session.source());
     if (ours_.contains(session.source().unmapped())) {  // this client is us
       client.abort();
@@ -83,9 +85,9 @@ class Forwarder {
       co_await Result<>(loop());
     }
     auto both_ways = [&](Scope& scope) -> Task<> {
-      auto answers = [&] { return relay_answers(target, client); };
+      auto answers = [&] { return relay_answers(target, client, session); };
       scope.spawn(answers);
-      co_await relay_requests(client, target);
+      co_await relay_requests(client, target, session);
     };
     Result<> over = co_await as_result(scoped(both_ways));
     if (!over && over.error().peer_is_gone()) {
@@ -114,22 +116,27 @@ class Forwarder {
     co_return co_await connect(std::move(addresses));
   }
 
-  Task<> relay_requests(Stream& client, Stream& target) {
+  // Who has asked and has no answer is waited for when the server stops; the answer may take its time in the target.
+  Task<> relay_requests(Client& client, Stream& target, Session& session) {
     while (Chunk data = co_await client.read()) {
+      session.at_drain(AtDrain::wait);
       const Result<> written = co_await as_result(target.write(std::move(data)));
       if (!written) co_await Result<>(of_target(written.error()));
     }
+    session.at_drain(AtDrain::wait);  // its end of input asks as well
     const Result<> finished = co_await as_result(target.finish());
     if (!finished) co_await Result<>(of_target(finished.error()));
   }
 
-  Task<> relay_answers(Stream& target, Stream& client) {
+  Task<> relay_answers(Stream& target, Client& client, Session& session) {
     for (;;) {
-      Result<Chunk> data = co_await as_result(target.read());
+      Result<Chunk> data = co_await as_result(target.read_some(client.piece()));
       if (!data) co_await Result<>(of_target(data.error()));
       if (data->empty()) break;
+      session.at_drain(AtDrain::end);
       co_await client.write(*std::move(data));
     }
+    session.at_drain(AtDrain::end);
     co_await client.finish();
   }
 
@@ -162,9 +169,10 @@ class Forwarder {
 
 Handling handling_of_forwarding(Premises& premises) {
   auto forwarder = std::make_shared<Forwarder>(premises);
-  return {
-      .handle = [forwarder](Stream client, Session& session) { return forwarder->serve(std::move(client), session); },
-      .ready = [forwarder] { return forwarder->check(); }};
+  return {.handle = [forwarder, rate = premises.settings.limit_rate](
+                        Stream client,
+                        Session& session) { return forwarder->serve(Client(std::move(client), rate), session); },
+          .ready = [forwarder] { return forwarder->check(); }};
 }
 
 }  // namespace meari::command

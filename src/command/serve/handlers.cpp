@@ -9,6 +9,7 @@
 #include <meari/scope.hpp>
 
 #include "chat.hpp"
+#include "client.hpp"
 #include "exec.hpp"
 #include "forward.hpp"
 #include "services.hpp"
@@ -21,17 +22,21 @@ Task<> echo(Stream peer, Session&) {
   while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
 }
 
-Task<> read_all(Stream& peer) {
+Task<> echo_slowly(Client client) {
+  while (Chunk data = co_await client.read()) co_await client.write(std::move(data));
+}
+
+Task<> read_all(Client& peer) {
   while (Chunk data = co_await peer.read()) data.drop(data.size());
 }
 
-Task<> discard(Stream peer, Session&) { co_await read_all(peer); }
+Task<> discard(Client peer) { co_await read_all(peer); }
 
 // What the client sends meanwhile is drained by the close that follows, so that no RST takes the greeting away from it.
-Task<> greet(Stream peer, std::string_view greeting) { co_await peer.write(greeting); }
+Task<> greet(Client peer, std::string_view greeting) { co_await peer.write(greeting); }
 
 // Without an end: the client's end of input does not stop it, and the client's going is how it ends.
-Task<> chargen(Stream peer, Session& session) {
+Task<> chargen(Client peer, Session& session) {
   auto both_ways = [&](Scope& scope) -> Task<> {
     auto listen = [&peer] { return read_all(peer); };
     scope.spawn(listen);
@@ -56,14 +61,22 @@ Task<> tell_time(Stream peer, Session&) {
 
 Handling handling_for(Premises& premises) {
   const ServeSettings& settings = premises.settings;
+  const std::uint64_t rate = settings.limit_rate;
   switch (settings.handler) {
-    case Handler::echo: return {.handle = &echo};
-    case Handler::discard: return {.handle = &discard};
-    case Handler::chargen: return {.handle = &chargen};
+    case Handler::echo:
+      if (rate == 0) return {.handle = &echo};
+      return {.handle = [rate](Stream peer, Session&) { return echo_slowly(Client(std::move(peer), rate)); }};
+    case Handler::discard:
+      return {.handle = [rate](Stream peer, Session&) { return discard(Client(std::move(peer), rate)); }};
+    case Handler::chargen:
+      return {
+          .handle = [rate](Stream peer, Session& session) { return chargen(Client(std::move(peer), rate), session); }};
     case Handler::daytime: return {.handle = &tell_daytime};
     case Handler::time: return {.handle = &tell_time};
     case Handler::greet:
-      return {.handle = [&settings](Stream peer, Session&) { return greet(std::move(peer), settings.greeting); }};
+      return {.handle = [rate, &settings](Stream peer, Session&) {
+        return greet(Client(std::move(peer), rate), settings.greeting);
+      }};
     case Handler::stdio: return handling_of_standard_streams(premises);
     case Handler::forward: return handling_of_forwarding(premises);
     case Handler::exec: return handling_of_execution(premises);

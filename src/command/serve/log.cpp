@@ -19,6 +19,7 @@ std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
     case SessionEnd::How::finished: return std::string(talk.text(messages::end_finished));
     case SessionEnd::How::peer_gone: return with_reason(messages::end_peer_gone);
     case SessionEnd::How::timed_out: return with_reason(messages::end_timed_out);
+    case SessionEnd::How::too_slow: return std::string(talk.text(messages::end_too_slow));
     case SessionEnd::How::drained: return std::string(talk.text(messages::end_drained));
     case SessionEnd::How::cut_off: return std::string(talk.text(messages::end_cut_off));
     case SessionEnd::How::failed: break;

@@ -104,6 +104,9 @@ ServerOptions Service::options() {
   if (settings_.drain) options.drain = *settings_.drain;
   options.accept_delay = settings_.accept_delay;
   options.max_per_source = settings_.max_per_source;
+  options.max_rate = settings_.max_rate;
+  options.timeouts.window = settings_.progress_window;
+  options.timeouts.least_bytes = settings_.least_progress;
   options.admit = [this](const Address& source) {
     const bool admitted = access_.admits(source);
     if (!admitted) turned_away(source, messages::not_admitted);

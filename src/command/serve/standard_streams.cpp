@@ -8,6 +8,7 @@
 #include <meari/scope.hpp>
 #include <meari/standard.hpp>
 
+#include "client.hpp"
 #include "src/command/speech/escaper.hpp"
 
 namespace meari::command {
@@ -21,12 +22,13 @@ class StandardStreams {
         output_(Sink::standard_output(premises.loop)),
         escaped_(output_.medium() == Medium::terminal && !premises.settings.raw) {}
 
-  Task<> serve(Stream client) {
+  Task<> serve(Client client, Session& session) {
     Error send_failure;
+    answers_ = input_.medium() != Medium::terminal && !input_is_absent();
     auto both_ways = [&](Scope& scope) -> Task<> {
-      auto sending = [&] { return send(client, scope, send_failure); };
+      auto sending = [&] { return send(client, scope, session, send_failure); };
       scope.spawn(sending);
-      co_await receive(client, scope);
+      co_await receive(client, scope, session);
     };
     co_await scoped(both_ways);
     if (send_failure) co_await Result<>(send_failure);
@@ -35,16 +37,18 @@ class StandardStreams {
  private:
   // Never fails: what the client has sent already is still to be printed. Nor does a terminal's end of file, or no input
   // at all, end what the client has to say.
-  Task<> send(Stream& client, Scope& scope, Error& failure) {
+  Task<> send(Client& client, Scope& scope, Session& session, Error& failure) {
     if (input_is_absent()) co_return;
-    Result<> sent = co_await as_result(send_input(client));
+    Result<> sent = co_await as_result(send_input(client, session));
+    answers_ = false;
+    session.at_drain(AtDrain::end);
     if (sent) sent = co_await as_result(at_end_of_input(client, scope));
     if (!sent && sent.error() != Errc::canceled) failure = sent.error();
   }
 
-  Task<> send_input(Stream& client) {
+  Task<> send_input(Client& client, Session& session) {
     for (;;) {
-      Result<Chunk> data = co_await as_result(input_.read());
+      Result<Chunk> data = co_await as_result(input_.read_some(client.piece()));
       if (!data) {
         if (data.error() == Errc::canceled) co_await std::move(data);
         if (data.error() == Errc::closed) co_return;
@@ -53,11 +57,12 @@ class StandardStreams {
         co_return premises_.stop();
       }
       if (data->empty()) co_return;
+      session.at_drain(AtDrain::end);
       co_await client.write(*std::move(data));
     }
   }
 
-  Task<> at_end_of_input(Stream& client, Scope& scope) {
+  Task<> at_end_of_input(Client& client, Scope& scope) {
     switch (premises_.settings.on_eof) {
       case OnEof::half_close: co_await client.finish(); break;
       case OnEof::keep: break;
@@ -69,8 +74,10 @@ class StandardStreams {
     }
   }
 
-  Task<> receive(Stream& client, Scope& scope) {
+  // A program at our other end that has been asked is waited for when the server stops; a person who stops it is not.
+  Task<> receive(Client& client, Scope& scope, Session& session) {
     while (Chunk data = co_await client.read()) {
+      if (answers_) session.at_drain(AtDrain::wait);
       const Result<> printed = co_await as_result(print(std::move(data)));
       if (printed) continue;
       if (printed.error() != Errc::canceled) {
@@ -106,7 +113,8 @@ class StandardStreams {
   Premises& premises_;
   Source input_;
   Sink output_;
-  bool escaped_;  // what is printed goes to a terminal
+  bool answers_ = false;  // a program at our input may have an answer
+  bool escaped_;          // what is printed goes to a terminal
   Escaper escaper_;
 };
 
@@ -114,7 +122,9 @@ class StandardStreams {
 
 Handling handling_of_standard_streams(Premises& premises) {
   auto streams = std::make_shared<StandardStreams>(premises);
-  return {.handle = [streams](Stream client, Session&) { return streams->serve(std::move(client)); }};
+  return {.handle = [streams, rate = premises.settings.limit_rate](Stream client, Session& session) {
+    return streams->serve(Client(std::move(client), rate), session);
+  }};
 }
 
 }  // namespace meari::command

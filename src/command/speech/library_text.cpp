@@ -211,6 +211,9 @@ constexpr Text sentences[] = {
 
     // why a server pauses
     {"as many sessions as may be", "세션 수가 한도에 이르렀습니다"},
+    {"as many new sessions in a second as may be", "1초에 받을 새 세션 수가 한도에 이르렀습니다"},
+    {"until one ends", "하나가 끝날 때까지"},
+    {"until the second is over", "그 1초가 지날 때까지"},
 
     // why another backend was taken
     {"io_uring is disabled here (kernel.io_uring_disabled=1); using epoll",
@@ -262,12 +265,17 @@ std::string translated_reason(Language language, std::string_view english) {
   const std::size_t colon = english.find(": ");
   if (colon == std::string_view::npos) return std::string(english);
   const std::string_view front = english.substr(0, colon);
-  const std::string_view back = english.substr(colon + 2);
+  std::string_view back = english.substr(colon + 2);
+  std::string until;
+  if (const std::size_t comma = back.find(", until "); comma != std::string_view::npos) {
+    until = ", " + std::string(translated(language, back.substr(comma + 2)));
+    back = back.substr(0, comma);
+  }
   for (const Operation& known : operations) {
     if (language == Language::ko && known.en == front)
       return std::string(known.alone) + ": " + std::string(translated(language, back));
   }
-  return std::string(translated(language, front)) + ": " + std::string(translated(language, back));
+  return std::string(translated(language, front)) + ": " + std::string(translated(language, back)) + until;
 }
 
 std::string message_of(Language language, const Error& error) {

@@ -114,6 +114,11 @@ inline constexpr Message<text, text, text, std::uint64_t> bench_live{"  {} a sec
 inline constexpr Message<text> bench_not_saved{"{}: the result could not be written", "{}: 결과를 쓰지 못했습니다"};
 inline constexpr Message<text, text> not_a_size{"{} {}: not a size; sizes are written 64, 4k, 1M or 64..4096",
                                                 "{} {}: 크기가 아닙니다. 예: 64, 4k, 1M, 64..4096"};
+inline constexpr Message<text, text> not_bytes_a_second{
+    "{} {}: not a rate; it is bytes a second, such as 64k or 1M",
+    "{} {}: 속도가 아닙니다. 초당 바이트 수를 적습니다. 예: 64k, 1M"};
+inline constexpr Message<text, text> not_a_progress{"{} {}: write how many bytes in which time, such as 1k/30s",
+                                                    "{} {}: 얼마 동안 몇 바이트인지 적습니다. 예: 1k/30s"};
 inline constexpr Message<text, text> not_a_rate{"{} {}: not a rate; it is a number of messages a second, such as 1000",
                                                 "{} {}: 속도가 아닙니다. 초당 메시지 수를 적습니다. 예: 1000"};
 inline constexpr Message<text, text> not_escaped{
@@ -132,6 +137,8 @@ inline constexpr Message<count, text, count, count, text, text> session_over{"#{
 inline constexpr Text end_finished{"finished", "끝났습니다"};
 inline constexpr Text end_peer_gone{"the peer has gone", "상대가 사라졌습니다"};
 inline constexpr Text end_timed_out{"timed out", "시간이 다 되었습니다"};
+inline constexpr Text end_too_slow{"too slow: it moved less than --min-progress asks for",
+                                   "너무 느립니다. --min-progress만큼도 오가지 않았습니다"};
 inline constexpr Text end_drained{"ended while idle, because the server stops",
                                   "서버를 멈추느라, 쉬고 있던 세션을 끝냈습니다"};
 inline constexpr Text end_cut_off{"cut off, because the server stops",
