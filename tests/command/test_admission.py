@@ -132,6 +132,18 @@ class Supervised(support.Case):
         with socket.create_connection(listener.getsockname(), timeout=support.DEADLINE) as client:
             self.assertEqual(support.read_all(client), b"activated")
 
+    def test_sockets_of_another_process_are_not_ours(self):
+        """LISTEN_PID is inherited as well. Without an address that is the usual port, whether or not somebody has it here."""
+        with socket.create_server((LOOPBACK, 0)) as listener:
+            code = (f"import os, sys; os.dup2({listener.fileno()}, 3, inheritable=True); "
+                    "os.environ.update(LISTEN_PID=str(os.getppid()), LISTEN_FDS='1'); os.execv(sys.argv[1], sys.argv[1:])")
+            with subprocess.Popen([sys.executable, "-c", code, support.MEARI, "serve"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  pass_fds=[listener.fileno()], env=support.environment()) as process:
+                first = process.stderr.readline().decode()
+                process.kill()
+            self.assertIn(":9000", first)
+            self.assertNotIn(str(listener.getsockname()[1]), first)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -174,6 +174,9 @@ class Broadcast(support.Case):
         with server.connect() as client:
             client.sendall(b"anybody?")
             server.wait_for("connected")
+            client.settimeout(0.3)                                         # for an end of ours to arrive, if there were one
+            with self.assertRaises(TimeoutError):
+                client.recv(1)
             self.assertEqual(server.stop(), 0)
 
 

@@ -3,6 +3,7 @@ status. Five of them can say that they have finished while they go on reading; c
 them."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -151,6 +152,89 @@ class Clients(support.Case):
             self.assertEqual(self.ask(words, server.port, b"question"), b"late question", name)
             server.wait_for(r"#1 .*: finished")
             self.assertEqual(server.stop(), 0)
+
+    @on_backends()
+    def test_exec(self, backend):
+        """The program sees the client's end of input, and its late answer comes when others have long left."""
+        server = self.server("exec", f"{LOOPBACK}:0", "--", "/bin/sh", "-c", "cat; sleep 0.7; printf late", backend=backend)
+        number = 0
+        for name, words in self.each(FINISHING):
+            self.assertTrue(self.ask(words, server.port, DATA) == DATA + b"late", name)
+            number += 1
+            server.wait_for(rf"#{number} .* received {len(DATA)}, sent {len(DATA) + 4}, .*: finished")
+        self.assertEqual(server.stop(), 0)
+
+    @on_backends()
+    def test_exec_of_a_program_that_ends_first(self, backend):
+        server = self.server("exec", f"{LOOPBACK}:0", "--", "/bin/echo", "that was all", backend=backend)
+        number = 0
+        for name, words in self.each(FINISHING | ENDLESS):
+            with self.started(words, server.port) as client:
+                self.assertEqual(client.stdout.readline(), b"that was all\n", name)
+                client.stdin.close()
+                client.wait(support.DEADLINE)
+            number += 1
+            server.wait_for(rf"#{number} .* received 0, sent 13, .*: finished")
+
+    @on_backends()
+    def test_chat(self, backend):
+        """A member of each kind beside one of ours: both hear the other, and that he has left."""
+        for name, words in self.each(FINISHING | ENDLESS):
+            server = self.server("chat", f"{LOOPBACK}:0", backend=backend)
+            with server.connect() as other, self.started(words, server.port) as client:
+                reader = other.makefile("rb")
+                self.assertEqual(reader.read(11), b"your name? ")
+                other.sendall(b"other\n")
+                server.wait_for("is called other")
+                self.assertEqual(client.stdout.read(11), b"your name? ", name)
+                client.stdin.write(b"me\n")
+                client.stdin.flush()
+                self.assertEqual(reader.readline(), b"* me came in; members here: 2\n", name)
+                other.sendall("안녕\n".encode())
+                heard = "other: 안녕\n".encode()
+                self.assertEqual(client.stdout.read(len(heard)), heard, name)
+                client.stdin.write(b"hi there\n")
+                client.stdin.flush()
+                self.assertEqual(reader.readline(), b"me: hi there\n", name)
+                client.stdin.close()
+                if name in FINISHING:
+                    self.assertEqual(client.wait(support.DEADLINE), 0, name)
+                    self.assertEqual(reader.readline(), b"* me left; members here: 1\n", name)
+                    server.wait_for(rf"received 12, sent {11 + len(heard)}, .*: finished")
+
+    @on_backends()
+    def test_broadcast(self, backend):
+        """What there is to say, and then its end; the client finishes first or last."""
+        for name, words in self.each(FINISHING | ENDLESS):
+            data = DATA if name in FINISHING else b"to everybody\n"         # curl looks for input of its own between two pieces
+            server = self.server("broadcast", f"{LOOPBACK}:0", stdin=subprocess.PIPE, backend=backend)
+            with self.started(words, server.port) as client:
+                server.wait_for("#1 .* connected")
+                server.process.stdin.write(data)
+                server.process.stdin.close()
+                self.assertTrue(client.stdout.read(len(data)) == data, name)
+                server.wait_for(rf"#1 .* received 0, sent {len(data)}, .*: finished")
+                client.stdin.close()
+                client.wait(support.DEADLINE)
+            self.assertEqual(server.wait(), 0, name)
+
+    @on_backends()
+    def test_bench_is_a_client_as_well(self, backend):
+        """Every byte that it counts is one that the server counts; a wrong reply is told with its status."""
+        server = self.server(f"{LOOPBACK}:0", "--log", "json", backend=backend)
+        run = meari("bench", "--connections", 3, "--duration", "200ms", "--warmup", 0, "--size", 1000, "--json", f"{LOOPBACK}:{server.port}",
+                    backend=backend)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        result = json.loads(run.stdout)
+        server.wait_for('"event":"session_end"', count=3)
+        ends = [json.loads(line) for line in server.lines if '"session_end"' in line]
+        self.assertEqual({end["how"] for end in ends}, {"finished"})
+        self.assertEqual(sum(end["received"] for end in ends), sum(end["sent"] for end in ends))
+        self.assertGreaterEqual(sum(end["sent"] for end in ends), 1000 * result["round_trips"])
+        wrong = self.server("exec", f"{LOOPBACK}:0", "--", "/usr/bin/tr", "a-z", "b-za", backend=backend)
+        run = meari("bench", "--connections", 1, "--duration", "200ms", "--warmup", 0, "--send", "a" * 9000, f"{LOOPBACK}:{wrong.port}",
+                    backend=backend)
+        self.assertEqual(run.returncode, 4, run.stderr)
 
     @on_backends()
     def test_stdio(self, backend):

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 import tty
 import unicodedata
@@ -233,6 +234,24 @@ class Printable(Case):
             terminal = self.terminal(*words)
             self.assertIn(terminal.end(), (1, 2))
             self.assertPrintable(terminal.seen)
+
+
+class Explained(support.Case):
+    def test_steps_stand_on_lines_of_their_own_without_an_editor_too(self):
+        """TERM=dumb: what happens while a line is typed is told below the prompt, and the prompt comes again."""
+        typing = threading.Event()
+
+        def talk(connection):
+            typing.wait(support.DEADLINE)                                  # nobody has asked for anything
+            connection.sendall(b"news\n")
+            support.read_all(connection)
+        server = self.peer(talk)
+        with Terminal(support.MEARI, "connect", "--explain", f"{LOOPBACK}:{server.port}") as terminal:
+            terminal.wait_for(rb"\n> ")
+            typing.set()
+            terminal.wait_for(rb"^\r\n[^\n]* recv\(\) [^\n]*\r\n> ")
+            terminal.type(b"\x04")
+            self.assertEqual(terminal.end(), 0)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ Status Conversation::report_check() const {
 }
 
 void Conversation::tell(std::string line) {
-  if (editor_ != nullptr && at_prompt_ && os::is_terminal(os::Standard::error)) {
-    line.insert(0, editor_->hide());
-    line += editor_->show();  // in this order, so not in one expression
+  if (at_prompt_ && os::is_terminal(os::Standard::error)) {
+    line.insert(0, editor_ == nullptr ? "\n" : editor_->hide());
+    line += editor_ == nullptr ? std::string(prompt) : editor_->show();  // in this order, so not in one expression
   }
   static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
 }
