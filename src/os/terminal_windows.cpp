@@ -21,4 +21,8 @@ bool is_terminal(Standard stream) noexcept {
   return ::GetConsoleMode(handle_of(stream), &mode) != 0;
 }
 
+// Nobody stops a process here to go on with it later.
+KeptModes::KeptModes() noexcept = default;
+KeptModes::~KeptModes() = default;
+
 }  // namespace meari::os

@@ -55,6 +55,38 @@ class Editing(support.Case):
         person.sees(r"^>$")
         return person
 
+    @support.needs("bash")
+    def test_after_a_stop_the_line_is_edited_as_before(self):
+        """Ctrl-Z, then fg, in a shell with job control, which sets the terminal's modes for itself meanwhile."""
+        server = self.server(f"{LOOPBACK}:0")
+
+        def modes_are(wanted, terminal):
+            deadline = time.monotonic() + support.DEADLINE
+            while termios.tcgetattr(terminal.ours)[:4] != wanted and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.assertEqual(termios.tcgetattr(terminal.ours)[:4], wanted)
+        with Terminal("env", "TERM=xterm", "PS1=ready$ ", f"XDG_STATE_HOME={self.state}", "bash", "--norc", "--noprofile", "--noediting", "-i",
+                      preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as shell:
+            shell.wait_for(rb"ready\$ ")
+            of_the_shell = termios.tcgetattr(shell.ours)[:4]
+            shell.type(f"{support.MEARI} connect {LOOPBACK}:{server.port}\n".encode())
+            shell.wait_for(rb"\n> ")
+            while termios.tcgetattr(shell.ours)[3] & termios.ICANON:
+                time.sleep(0.01)
+            editing = termios.tcgetattr(shell.ours)[:4]
+            shell.type(b"hel")
+            shell.wait_for(rb"hel")
+            shell.type(b"\x1a")
+            shell.wait_for(rb"Stopped.*\s.*ready\$ ")
+            modes_are(of_the_shell, shell)
+            shell.type(b"fg\n")
+            modes_are(editing, shell)
+            shell.type(b"lo\r")
+            shell.wait_for(rb"bytes received: 6")
+            shell.type(b"\x04")
+            shell.wait_for(rb"ready\$ ")
+            modes_are(of_the_shell, shell)
+
     def echo_with(self, *flags):
         return self.person(self.server(f"{LOOPBACK}:0"), *flags)
 

@@ -13,6 +13,7 @@
 
 #include "history.hpp"
 #include "keys.hpp"
+#include "src/os/terminal.hpp"
 
 namespace meari::command {
 namespace {
@@ -93,10 +94,12 @@ class Editor final : public LineEditor {
     for (const std::string& line : history_.lines()) ::history(history_of_libedit_, &event, H_ENTER, line.c_str());
     el_set(edit_, EL_HIST, ::history, history_of_libedit_);
     el_set(edit_, EL_UNBUFFERED, 1);
+    modes_.emplace();
     static_cast<void>(screen_.take());  // the prompt comes with show()
   }
 
   ~Editor() override {
+    modes_.reset();
     if (edit_ != nullptr) {
       el_set(edit_, EL_UNBUFFERED, 0);
       el_end(edit_);
@@ -202,6 +205,7 @@ class Editor final : public LineEditor {
   ::History* history_of_libedit_ = nullptr;
   command::History history_;
   Keys keys_;
+  std::optional<os::KeptModes> modes_;
   std::deque<wchar_t> pending_;
   std::string output_;
   std::string kept_;
