@@ -88,6 +88,20 @@ TEST_P(StreamEnds, a_peer_that_takes_nothing_fails_the_writer) {
   run(body);
 }
 
+TEST_P(StreamEnds, a_stall_limit_counts_for_a_write_that_waits_already) {
+  auto [client, server] = streams();
+  const std::string much(24 << 20, 'x');
+  auto writes = [&]() -> Task<> {
+    Result<> stalled = co_await as_result(server.write(much));
+    EXPECT_EQ(stalled.error(), Errc::timed_out);
+  };
+  auto limits = [&]() -> Task<> {
+    while (server.facts().sending == nullptr) co_await sleep_for(1ms);
+    server.set_timeouts({.stall = 30ms});
+  };
+  run(writes, limits);
+}
+
 // Also where nothing of the write that stalled had left: a FIN after it would make what went before look complete.
 TEST_P(StreamEnds, a_stalled_write_breaks_the_stream_although_nothing_of_it_had_left) {
   auto [client, server] = Stream::pair(loop()).value();
