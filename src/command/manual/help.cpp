@@ -32,6 +32,7 @@ constexpr Text where_to_connect{
     "9000 (this machine), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock",
     "9000 (이 컴퓨터), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock"};
 constexpr Text times{"500ms, 2s, 5m, 1h", "500ms, 2s, 5m, 1h (밀리초, 초, 분, 시간)"};
+constexpr Text sizes{"64, 4k, 1M, 2G; k, M and G are powers of 1024", "64, 4k, 1M, 2G (k, M, G는 1024의 거듭제곱)"};
 constexpr Text more{"More: meari VERB --help (short), meari help VERB (all of it)",
                     "더 보기: meari 명령 --help (짧게), meari help 명령 (모두)"};
 constexpr Text more_of{"More, with examples: meari help ", "예를 포함한 자세한 설명: meari help "};
@@ -172,8 +173,8 @@ std::string short_help(Language language, std::optional<Verb> verb) {
   if (*verb == Verb::serve) out += handler_lines(language) + '\n';
   if (*verb != Verb::help) {
     const Text& where = *verb == Verb::serve ? where_to_serve : where_to_connect;
-    const std::vector<Row> rows = {{"ADDRESS", std::string(where.in(language))},
-                                   {"TIME", std::string(times.in(language))}};
+    std::vector<Row> rows = {{"ADDRESS", std::string(where.in(language))}, {"TIME", std::string(times.in(language))}};
+    if (*verb != Verb::connect) rows.push_back({"SIZE", std::string(sizes.in(language))});
     out += table(values_title.in(language), rows) + '\n';
   }
   out += flag_lines(language, verb) + '\n';
