@@ -44,7 +44,7 @@ function(meari_add_library name kind shared)
     target_link_libraries(${name} PRIVATE OpenSSL::SSL OpenSSL::Crypto)
   endif()
   if(WIN32)
-    target_link_libraries(${name} PRIVATE ws2_32 mswsock)
+    target_link_libraries(${name} PRIVATE ws2_32 mswsock synchronization)
   endif()
   set_target_properties(${name} PROPERTIES
     CXX_EXTENSIONS OFF

@@ -173,7 +173,7 @@ class MEARI_EXPORT Backend {
 };
 
 // Which backend to take. `automatic`: MEARI_BACKEND, else the fastest that passes its self-test.
-enum class BackendChoice : std::uint8_t { automatic, uring, uring_floor, epoll };
+enum class BackendChoice : std::uint8_t { automatic, uring, uring_floor, epoll, iocp };
 
 struct BackendOptions {
   BackendChoice choice = BackendChoice::automatic;

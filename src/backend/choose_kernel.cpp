@@ -62,6 +62,8 @@ Result<ChosenBackend> choose_backend(const BackendOptions& options) {
       choice = *named;
     }
   }
+  if (choice == BackendChoice::iocp)
+    return Error(Errc::not_supported, "start a backend").because("completion ports are of Windows");
   if (choice == BackendChoice::epoll) return chosen(make_epoll(options.pool_bytes));
   Result<std::unique_ptr<Backend>> made =
       make_uring({.pool_bytes = options.pool_bytes, .floor = choice == BackendChoice::uring_floor});

@@ -12,94 +12,6 @@ namespace meari {
 inline namespace v1 {
 namespace kernel {
 
-namespace {
-Result<> prepare(Descriptor descriptor, const Opening& opening) {
-  Result<> result;
-  if (opening.family == Family::ipv6) {
-    if (result = os::set_v6_only(descriptor, opening.v6_only); !result) return result;
-  }
-  if (opening.role != Role::datagram && opening.family != Family::local) {
-    if (result = os::set_no_delay(descriptor, true); !result) return result;
-    // Without TCP_USER_TIMEOUT: it ends a peer that is alive and does not read for so long, too.
-    if (result = os::set_keep_alive(descriptor, true); !result) return result;
-  }
-  if (opening.reuse_port) {
-    if (result = os::set_reuse_port(descriptor, true); !result) return result;
-  }
-  if (opening.local.family() != Family::unspecified) {
-    if (result = os::bind(descriptor, opening.local); !result) return result;
-  }
-  if (opening.role == Role::listener) return os::listen(descriptor, opening.backlog);
-  return result;
-}
-}  // namespace
-
-Time now() noexcept {
-  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
-  return Time(std::chrono::duration_cast<Duration>(since_start));
-}
-
-Result<Socket> open(const Opening& opening, os::Blocking blocking) {
-  const bool nowhere = opening.role == Role::listener && opening.local.family() == Family::unspecified;
-  if (opening.role == Role::foreign || nowhere) return Error(Errc::invalid_argument, "open a socket");
-  const Kind kind = opening.role == Role::datagram ? Kind::datagram : Kind::stream;
-  Result<Socket> socket = os::open_socket(opening.family, kind, blocking);
-  if (!socket) return socket;
-  if (Result<> ready = prepare(socket->descriptor(), opening); !ready) return ready.error();
-  return socket;
-}
-
-Result<Found> examine(Descriptor descriptor) {
-  const Result<os::Adopted> adopted = os::examine(descriptor);
-  if (!adopted) return adopted.error();
-  Found found;
-  found.local = adopted->family == Family::local;
-  if (adopted->kind == Kind::datagram) {
-    found.role = Role::datagram;
-  } else if (adopted->listening) {
-    found.role = Role::listener;
-  } else {
-    found.connected = os::peer_address(descriptor).has_value();
-  }
-  return found;
-}
-
-Result<SocketInfo> info(Descriptor descriptor, Role role, bool local) {
-  SocketInfo info;
-  if (!local && role != Role::datagram) {
-    const Result<os::TcpInfo> tcp = os::tcp_info(descriptor);
-    if (!tcp) return tcp.error();
-    info.state = os::describe(tcp->state);
-    if (role == Role::listener) {
-      info.receive_queue = tcp->queued;
-      info.send_queue = tcp->queue_limit;
-      return info;
-    }
-    info.rtt_us = tcp->rtt_us;
-    info.retransmits = tcp->retransmits;
-    info.bytes_acknowledged = static_cast<std::int64_t>(tcp->bytes_acked);
-    info.bytes_received = static_cast<std::int64_t>(tcp->bytes_received);
-  }
-  if (role == Role::listener) return info;
-  const Result<os::QueueLengths> queues = os::queue_lengths(descriptor);
-  if (queues) {
-    info.receive_queue = queues->unread;
-    info.send_queue = queues->unsent;
-  }
-  return info;
-}
-
-void close(const Slot& slot) noexcept {
-  // Without RST the peer would take what was cut off for whole. To dissolve the connection is the other way to send one.
-  if (slot.abort && !os::set_linger(slot.descriptor, 0)) os::disconnect(slot.descriptor);
-  Address path;
-  if (slot.local && slot.role == Role::listener)
-    if (Result<Address> bound = os::local_address(slot.descriptor)) path = *std::move(bound);
-  sys::close(slot.descriptor);
-  // Not while somebody else still listens there: another process with a copy of the descriptor, or a successor.
-  if (path.family() == Family::local) static_cast<void>(os::remove_stale(path));
-}
-
 void wake(Descriptor eventfd, std::atomic<bool>& awake) noexcept {
   if (awake.exchange(true, std::memory_order_acq_rel)) return;
   // Should it fail, the next one has to try again, or no wake-up would ever come through.
@@ -155,14 +67,6 @@ bool try_send_to(Descriptor descriptor, SendTo& send) {
 
 namespace {
 constexpr std::size_t longest_datagram = 65'535;
-
-Result<Chunk> copied(Pool& pool, std::span<const std::byte> bytes) {
-  if (bytes.empty()) return Chunk();
-  const std::span<std::byte> room = pool.room(bytes.size());
-  if (room.empty()) return Chunk::copy_of(bytes);
-  std::memcpy(room.data(), bytes.data(), bytes.size());
-  return pool.commit(bytes.size());
-}
 }  // namespace
 
 bool DatagramReceiver::try_receive_from(Descriptor descriptor, Pool& pool, ReceiveFrom& receive) {

@@ -28,6 +28,8 @@ Result<Found> examine(Descriptor descriptor);
 Result<SocketInfo> info(Descriptor descriptor, Role role, bool local);
 // Closes what the slot has; where it is to be aborted the peer gets RST. A listener's Unix-domain path goes with it.
 void close(const Slot& slot) noexcept;
+// A datagram, out of a buffer that is large enough for any, into one that is as large as it is.
+Result<Chunk> copied(Pool& pool, std::span<const std::byte> bytes);
 
 // Makes the eventfd readable, from any thread and from signal handlers. `awake` says that it is: nobody has looked since.
 void wake(Descriptor eventfd, std::atomic<bool>& awake) noexcept;

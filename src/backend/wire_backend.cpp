@@ -5,6 +5,8 @@
 #include <cstring>
 #include <thread>
 
+#include "src/backend/bell.hpp"
+
 namespace meari {
 inline namespace v1 {
 
@@ -341,12 +343,12 @@ void WireBackend::let_happen(Time until) {
     if (!ready_.empty() || woken_.load(std::memory_order_acquire)) return;
   }
   if (until != never) return wire_.advance_to(until);
-  if (ready_.empty()) woken_.wait(false, std::memory_order_acquire);
+  if (ready_.empty()) wait_for(woken_);
 }
 
 void WireBackend::wake() noexcept {
   woken_.store(true, std::memory_order_release);
-  woken_.notify_one();
+  notify_of(woken_);
 }
 
 // Nobody else is in this time: it passes as soon as there is nothing else to do. Who still waits for a socket then was not

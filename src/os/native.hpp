@@ -74,7 +74,7 @@ Result<> listen(Descriptor descriptor, int backlog);
 [[nodiscard]] bool is_self_connected(Descriptor descriptor) noexcept;
 // Makes an eventfd readable, from any thread and from signal handlers; errno stays as it was. POSIX only.
 bool notify(Descriptor eventfd) noexcept;
-// Dissolves a connection: the peer gets RST, and the socket is as good as new. POSIX only.
+// Dissolves a connection: the peer gets RST, and the socket is as good as new. Does nothing on Windows.
 void disconnect(Descriptor descriptor) noexcept;
 // Removes the Unix-domain socket at this path if connecting is refused, so nobody listens. True if it did.
 [[nodiscard]] bool remove_stale(const Address& address) noexcept;

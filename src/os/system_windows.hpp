@@ -90,6 +90,58 @@ inline int poll(WSAPOLLFD* entries, ULONG count, int milliseconds) noexcept {
 inline int close(Descriptor s) noexcept {
   return call_always("close", [&] { return ::closesocket(plain(s)); });
 }
+// Overlapped calls: 0 or SOCKET_ERROR, and then WSA_IO_PENDING says that it has begun. Its end comes through the port.
+inline int wsa_recv(Descriptor s, WSABUF* buffer, DWORD flags, OVERLAPPED* overlapped) noexcept {
+  return call("WSARecv", [&] { return ::WSARecv(plain(s), buffer, 1, nullptr, &flags, overlapped, nullptr); });
+}
+inline int wsa_recv_from(Descriptor s, WSABUF* buffer, DWORD flags, sockaddr* from, int* from_size,
+                         OVERLAPPED* overlapped) noexcept {
+  return call("WSARecvFrom", [&] {
+    return ::WSARecvFrom(plain(s), buffer, 1, nullptr, &flags, from, from_size, overlapped, nullptr);
+  });
+}
+inline int wsa_send(Descriptor s, WSABUF* buffer, DWORD flags, OVERLAPPED* overlapped) noexcept {
+  return call("WSASend", [&] { return ::WSASend(plain(s), buffer, 1, nullptr, flags, overlapped, nullptr); });
+}
+inline int wsa_send_to(Descriptor s, WSABUF* buffer, const sockaddr* to, socklen_t to_size,
+                       OVERLAPPED* overlapped) noexcept {
+  return call("WSASendTo",
+              [&] { return ::WSASendTo(plain(s), buffer, 1, nullptr, 0, to, to_size, overlapped, nullptr); });
+}
+// Several pieces at once, without waiting; how many bytes were taken, or -1.
+inline std::ptrdiff_t wsa_send_now(Descriptor s, WSABUF* buffers, DWORD count) noexcept {
+  return call("WSASend", [&]() -> std::ptrdiff_t {
+    DWORD sent = 0;
+    if (::WSASend(plain(s), buffers, count, &sent, 0, nullptr, nullptr) != 0) return -1;
+    return static_cast<std::ptrdiff_t>(sent);
+  });
+}
+inline BOOL accept_ex(Descriptor listener, Descriptor into, void* addresses, DWORD size_of_each,
+                      OVERLAPPED* overlapped) noexcept {
+  return call("AcceptEx", [&] {
+    DWORD received = 0;
+    return ::AcceptEx(plain(listener), plain(into), addresses, 0, size_of_each, size_of_each, &received, overlapped);
+  });
+}
+inline BOOL connect_ex(LPFN_CONNECTEX function, Descriptor s, const sockaddr* to, socklen_t to_size,
+                       OVERLAPPED* overlapped) noexcept {
+  return call("ConnectEx", [&] { return function(plain(s), to, to_size, nullptr, 0, nullptr, overlapped); });
+}
+inline BOOL cancel_io(Descriptor s) noexcept {
+  return call("CancelIoEx", [&] { return ::CancelIoEx(reinterpret_cast<HANDLE>(s), nullptr); });
+}
+inline HANDLE create_port(Descriptor s, HANDLE port) noexcept {
+  return call("CreateIoCompletionPort", [&] {
+    return ::CreateIoCompletionPort(s < 0 ? INVALID_HANDLE_VALUE : reinterpret_cast<HANDLE>(s), port, 0, 1);
+  });
+}
+inline BOOL port_wait(HANDLE port, OVERLAPPED_ENTRY* entries, ULONG most, ULONG* count, DWORD milliseconds) noexcept {
+  return call("GetQueuedCompletionStatusEx",
+              [&] { return ::GetQueuedCompletionStatusEx(port, entries, most, count, milliseconds, FALSE); });
+}
+inline BOOL port_post(HANDLE port) noexcept {
+  return call("PostQueuedCompletionStatus", [&] { return ::PostQueuedCompletionStatus(port, 0, 0, nullptr); });
+}
 inline int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) noexcept {
   return call("getaddrinfo", [&] { return ::getaddrinfo(host, service, hints, found); });
 }

@@ -61,6 +61,7 @@ Result<> reuse_address(Descriptor descriptor) {
 
 Result<> bind(Descriptor descriptor, const Address& address) {
   const NativeAddress native(address);
+  if (native.size == 0) return Error(Errc::invalid_argument, "bind", address);
   const bool ip = address.family() == Family::ipv4 || address.family() == Family::ipv6;
   if (address.path().starts_with('@'))
     return Error(Errc::not_supported, "bind", address).because("Windows has no abstract names; use a path");
@@ -88,8 +89,11 @@ bool remove_stale(const Address& address) noexcept {
   return refused && ::DeleteFileA(path) != 0;
 }
 
+void disconnect(Descriptor) noexcept {}
+
 bool accept_again(int system_code) noexcept {
-  return system_code == WSAECONNRESET || system_code == WSAECONNABORTED;  // the client left while it was queued
+  // The client left while it was queued. (WSAENOTCONN: so does wine say it.)
+  return system_code == WSAECONNRESET || system_code == WSAECONNABORTED || system_code == WSAENOTCONN;
 }
 
 Result<Accepted> accept(Descriptor descriptor) {
@@ -110,6 +114,7 @@ Result<Accepted> accept(Descriptor descriptor) {
 
 Result<> connect(Descriptor descriptor, const Address& address) {
   const NativeAddress native(address);
+  if (native.size == 0) return Error(Errc::invalid_argument, "connect to", address);
   if (sys::connect(descriptor, native.data(), native.size) != 0) {
     const int code = sys::last_error();
     // A connect that goes on in the background is said differently here.

@@ -125,6 +125,7 @@ TEST_P(Accepting, works_over_ipv6) {
 }
 
 TEST_P(Accepting, works_over_a_unix_domain_socket) {
+  MEARI_NEEDS(abstract_names);
   MEARI_NEEDS(unix_domain);
   auto [client, server] = connected(Family::local);
   send(client, "near");
@@ -255,6 +256,7 @@ TEST_P(Accepting, cancelling_the_first_serves_the_second) {
 }
 
 TEST_P(Accepting, without_a_descriptor_fails_and_takes_the_same_client_later) {
+  MEARI_NEEDS(descriptor_limit);
   const End listener = listen();
   const End client = dial(local(listener));
   {
@@ -271,6 +273,7 @@ TEST_P(Accepting, without_a_descriptor_fails_and_takes_the_same_client_later) {
 }
 
 TEST_P(Accepting, fails_when_the_shortage_comes_while_it_waits) {
+  MEARI_NEEDS(descriptor_limit);
   const End listener = listen();
   const End client = open(sibling(), {});
   Tracked<Accept> accept_;
@@ -290,6 +293,7 @@ TEST_P(Accepting, fails_when_the_shortage_comes_while_it_waits) {
 }
 
 TEST_P(Accepting, a_shortage_harms_nobody_who_is_in) {
+  MEARI_NEEDS(descriptor_limit);
   auto [client, server] = connected();
   const End listener = listen();
   dial(local(listener));
@@ -301,6 +305,7 @@ TEST_P(Accepting, a_shortage_harms_nobody_who_is_in) {
 }
 
 TEST_P(Accepting, opening_without_a_descriptor_fails_and_leaves_nothing) {
+  MEARI_NEEDS(descriptor_limit);
   const std::size_t before = backend().slots_in_use();
   {
     DescriptorShortage shortage(*this);
@@ -378,6 +383,7 @@ TEST_P(Accepting, a_client_left_in_the_queue_of_a_closed_listener_sees_its_end) 
 }
 
 TEST_P(Accepting, two_listeners_share_a_port_when_both_ask_for_it) {
+  MEARI_NEEDS(shared_ports);
   MEARI_NEEDS(system_sockets);
   const Opening opening{.role = Role::listener, .local = Address::loopback(Family::ipv4, 0), .reuse_port = true};
   const End first = open(opening);

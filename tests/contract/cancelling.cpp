@@ -325,6 +325,7 @@ TEST_P(Cancelling, a_receive_leaves_the_send_of_the_same_stream_alone) {
 }
 
 TEST_P(Cancelling, a_send_leaves_the_receive_of_the_same_stream_alone) {
+  MEARI_NEEDS(small_pairs);
   auto [client, server] = pair();
   Tracked<Send> stalled;
   fill(client, "x", stalled);

@@ -2,9 +2,8 @@
 #include <deque>
 #include <filesystem>
 
-#include <unistd.h>
-
 #include "backend_harness.hpp"
+#include "this_system.hpp"
 
 namespace meari::test {
 namespace {
@@ -81,7 +80,8 @@ TEST_P(Connecting, is_refused_over_ipv6) {
 TEST_P(Connecting, works_over_a_unix_domain_path) {
   MEARI_NEEDS(unix_domain);
   MEARI_NEEDS(system_sockets);
-  const std::string path = "/tmp/meari-contract-" + std::to_string(::getpid()) + "-" + name(GetParam());
+  const std::string path =
+      testing::TempDir() + "meari-contract-" + std::to_string(process_number()) + "-" + name(GetParam());
   const End listener = listen_at(Address::from_path(path).value());
   const End client = dial(local(listener));
   const End server = accept(listener);
@@ -91,6 +91,7 @@ TEST_P(Connecting, works_over_a_unix_domain_path) {
 }
 
 TEST_P(Connecting, works_over_an_abstract_name) {
+  MEARI_NEEDS(abstract_names);
   MEARI_NEEDS(unix_domain);
   const End listener = listen(Family::local);
   EXPECT_TRUE(local(listener).path().starts_with("@")) << local(listener).path();
@@ -105,6 +106,7 @@ TEST_P(Connecting, to_a_path_that_is_not_there_fails_with_not_found) {
 }
 
 TEST_P(Connecting, to_an_abstract_name_that_nobody_has_is_refused) {
+  MEARI_NEEDS(abstract_names);
   MEARI_NEEDS(unix_domain);
   EXPECT_EQ(connect_to(free_address(Family::local)), Errc::connection_refused);
 }
@@ -276,6 +278,7 @@ TEST_P(Connecting, closed_at_once_ends_once) {
 }
 
 TEST_P(Connecting, to_a_full_queue_over_unix_fails_or_can_be_cancelled) {
+  MEARI_NEEDS(abstract_names);
   MEARI_NEEDS(unix_domain);
   const End listener = listen(Family::local, 0);
   std::deque<Tracked<Connect>> connects;

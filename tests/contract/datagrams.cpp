@@ -1,6 +1,4 @@
 // Datagrams: each comes whole, with its sender's address, or not at all.
-#include <sys/socket.h>
-
 #include <deque>
 
 #include "pattern.hpp"
@@ -89,26 +87,6 @@ TEST_P(Datagrams, that_are_too_long_are_refused_and_the_next_one_goes) {
   EXPECT_EQ(send_to(one, local(other), std::string(70'000, 'x')), Errc::message_too_long);
   EXPECT_EQ(send_to(one, local(other), "short"), Errc::none);
   EXPECT_EQ(receive_from(other), "short");
-}
-
-TEST_P(Datagrams, beyond_65535_bytes_are_cut_and_say_so) {
-  MEARI_NEEDS(system_sockets);
-  int ends[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
-  const End other = adopt(backend(), ends[0], Role::datagram);
-  Socket sender = Socket::adopt(ends[1]);
-  const std::string text = pattern(1, 0, 100'000);
-  ASSERT_TRUE(sender.send(text).has_value());
-  ASSERT_TRUE(sender.send(std::string_view("next")).has_value());
-  Tracked<ReceiveFrom> receive;
-  ASSERT_EQ(run(other, receive), Errc::none);
-  EXPECT_TRUE(receive.truncated);
-  EXPECT_EQ(receive.chunk.size(), 65'535U);
-  EXPECT_EQ(match_pattern(1, 0, receive.chunk.bytes()), receive.chunk.size());
-  Tracked<ReceiveFrom> next;
-  ASSERT_EQ(run(other, next), Errc::none);
-  EXPECT_EQ(next.chunk.text(), "next");
-  EXPECT_FALSE(next.truncated);
 }
 
 TEST_P(Datagrams, work_over_ipv6) {

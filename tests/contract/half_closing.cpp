@@ -180,6 +180,7 @@ TEST_P(HalfClosing, works_between_a_pair) {
 }
 
 TEST_P(HalfClosing, works_over_a_unix_domain_socket) {
+  MEARI_NEEDS(abstract_names);
   MEARI_NEEDS(unix_domain);
   auto [client, server] = connected(Family::local);
   finish(client);

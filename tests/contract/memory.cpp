@@ -81,6 +81,7 @@ TEST_P(Memory, sixteen_echoes_of_a_megabyte_share_two_slabs) {
 }
 
 TEST_P(Memory, a_thousand_stalled_readers_do_not_hold_up_a_quick_one) {
+  MEARI_NEEDS(quick_system);
   // Each gets so much echoed that its own receive buffer is full: what is left waits for it, outside of the pool.
   const std::vector<Connection> all = connections(1000, true);
   std::deque<Forwarder> echoes;

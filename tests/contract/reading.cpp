@@ -317,6 +317,7 @@ TEST_P(Reading, only_a_stream_receives) {
 }
 
 TEST_P(Reading, a_failure_comes_again_and_again) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   close(client, true);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(receive_error(server), Errc::connection_reset);

@@ -18,6 +18,7 @@ TEST_P(Resetting, is_seen_by_who_waits) {
 }
 
 TEST_P(Resetting, is_seen_by_who_asks_later) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   close(client, true);
   let_pass(1ms);
@@ -25,6 +26,7 @@ TEST_P(Resetting, is_seen_by_who_asks_later) {
 }
 
 TEST_P(Resetting, bytes_that_came_before_are_read_before) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   send(client, "first the bytes");
   EXPECT_EQ(receive(server, 6), "first ");
@@ -42,6 +44,7 @@ TEST_P(Resetting, bytes_that_came_before_are_read_before) {
 }
 
 TEST_P(Resetting, nothing_can_be_sent_afterwards) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   close(client, true);
   EXPECT_EQ(receive_error(server), Errc::connection_reset);
@@ -80,6 +83,7 @@ TEST_P(Resetting, ends_a_receive_and_a_send_that_wait_together) {
 }
 
 TEST_P(Resetting, drops_what_was_not_sent_yet) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   const std::string block = pattern(1, 0, 1 << 20);
   Tracked<Send> stalled;
@@ -90,6 +94,7 @@ TEST_P(Resetting, drops_what_was_not_sent_yet) {
 }
 
 TEST_P(Resetting, harms_no_other_connection) {
+  MEARI_NEEDS(resets);
   const End listener = listen();
   std::vector<std::pair<End, End>> all;
   for (int i = 0; i < 20; ++i) {
@@ -108,6 +113,7 @@ TEST_P(Resetting, harms_no_other_connection) {
 }
 
 TEST_P(Resetting, closing_with_bytes_that_nobody_read_breaks_off) {
+  MEARI_NEEDS(resets);
   MEARI_NEEDS(system_sockets);  // RFC 1122, 4.2.2.13; of the kernel's queue, not of ours
   auto [client, server] = connected();
   send(client, "nobody ever reads this");
@@ -126,6 +132,7 @@ TEST_P(Resetting, a_peer_that_closes_first_breaks_our_pipe) {
 }
 
 TEST_P(Resetting, finishing_afterwards_ends_one_way_or_the_other) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   close(client, true);
   EXPECT_EQ(receive_error(server), Errc::connection_reset);
@@ -135,6 +142,7 @@ TEST_P(Resetting, finishing_afterwards_ends_one_way_or_the_other) {
 }
 
 TEST_P(Resetting, aborting_with_operations_pending_cancels_them) {
+  MEARI_NEEDS(resets);
   auto [client, server] = connected();
   Tracked<Receive> receive;
   start(server, receive);

@@ -480,6 +480,7 @@ TEST_P(Serving, an_idle_session_is_ended) {
 }
 
 TEST_P(Serving, without_descriptors_it_pauses_and_serves_everybody_in_the_end) {
+  MEARI_NEEDS(descriptor_limit);
   std::vector<std::string> pauses;
   ServerOptions options;
   options.max_sessions = 1000;

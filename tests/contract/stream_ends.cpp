@@ -104,6 +104,7 @@ TEST_P(StreamEnds, a_stall_limit_counts_for_a_write_that_waits_already) {
 
 // Also where nothing of the write that stalled had left: a FIN after it would make what went before look complete.
 TEST_P(StreamEnds, a_stalled_write_breaks_the_stream_although_nothing_of_it_had_left) {
+  MEARI_NEEDS(small_pairs);
   auto [client, server] = Stream::pair(loop()).value();
   server.set_timeouts({.stall = 30ms});
   auto body = [&]() -> Task<> {
@@ -214,6 +215,7 @@ TEST_P(StreamEnds, an_end_that_was_seen_needs_no_goodbye) {
 }
 
 TEST_P(StreamEnds, an_abort_is_a_reset_for_the_peer) {
+  MEARI_NEEDS(resets);
   auto [client, server] = streams();
   auto body = [&]() -> Task<> {
     client.abort();
@@ -323,6 +325,7 @@ TEST_P(StreamEnds, tell_their_addresses_and_totals) {
 }
 
 TEST_P(StreamEnds, go_over_unix_domain_sockets_and_ipv6_alike) {
+  MEARI_NEEDS(abstract_names);
   for (const Family family : {Family::local, Family::ipv6}) {
     if (family == Family::ipv6 && !missing(GetParam(), Need::ipv6).empty()) continue;
     auto [client, server] = streams(family);

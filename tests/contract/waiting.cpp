@@ -1,6 +1,4 @@
 // wait() and wake(): not early, not late, not when something is ready, and quiet when nothing happens.
-#include <signal.h>
-
 #include <deque>
 #include <thread>
 
@@ -67,19 +65,6 @@ TEST_P(Waiting, ends_when_another_thread_wakes_it) {
     backend().wait(never);
     other.join();
   }
-}
-
-TEST_P(Waiting, ends_when_a_signal_handler_wakes_it) {
-  static Backend* woken = nullptr;
-  woken = &backend();
-  struct sigaction action{}, before{};
-  action.sa_handler = [](int) { woken->wake(); };
-  ::sigaction(SIGUSR1, &action, &before);
-  const pthread_t self = ::pthread_self();
-  std::thread other([self] { ::pthread_kill(self, SIGUSR1); });
-  backend().wait(never);
-  other.join();
-  ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST_P(Waiting, many_wakes_are_one) {
@@ -219,6 +204,7 @@ TEST_P(Waiting, with_clients_in_the_queue_that_nobody_accepts_is_quiet) {
 }
 
 TEST_P(Waiting, without_descriptors_is_quiet) {
+  MEARI_NEEDS(descriptor_limit);
   const End listener = listen();
   dial(local(listener));
   EXPECT_LE(returns_within(2ms), some);

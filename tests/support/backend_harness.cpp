@@ -1,16 +1,13 @@
 #include "backend_harness.hpp"
 
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 
 #include <meari/socket.hpp>
 
 #include "src/backend/wire.hpp"
+#include "src/os/native.hpp"
+#include "this_system.hpp"
 
 namespace meari {
 inline namespace v1 {
@@ -29,14 +26,28 @@ const char* name(Make make) noexcept {
     case Make::epoll: return "epoll";
     case Make::uring: return "uring";
     case Make::uring_floor: return "uring_floor";
+    case Make::iocp: return "iocp";
     case Make::wire: return "wire";
   }
   return "?";
 }
 
-const std::vector<Make>& makes() {
-  static const std::vector<Make> all = {Make::epoll, Make::uring, Make::uring_floor, Make::wire};
-  return all;
+BackendChoice choice_of(Make make) noexcept {
+  switch (make) {
+    case Make::epoll: return BackendChoice::epoll;
+    case Make::uring: return BackendChoice::uring;
+    case Make::uring_floor: return BackendChoice::uring_floor;
+    case Make::iocp: return BackendChoice::iocp;
+    case Make::wire: break;
+  }
+  return BackendChoice::automatic;
+}
+
+std::vector<BackendChoice> system_choices() {
+  std::vector<BackendChoice> choices;
+  for (const Make make : makes())
+    if (make != Make::wire) choices.push_back(choice_of(make));
+  return choices;
 }
 
 namespace {
@@ -48,6 +59,14 @@ struct Lack {
 };
 constexpr Lack lacks[] = {
     {Make::wire, Need::system_sockets, "simulated sockets have descriptors that the system does not know"},
+    {Make::iocp, Need::descriptor_limit, "Windows has no limit on handles that a process could set for itself"},
+    {Make::iocp, Need::shared_ports, "Windows has no SO_REUSEPORT"},
+    {Make::iocp, Need::tcp_info, "Windows tells it in another way, and wine not at all"},
+    {Make::iocp, Need::reset_in_queue, "Windows forgets a client that leaves before it is accepted"},
+    {Make::iocp, Need::small_pairs,
+     "a pair is a connection over loopback there, which takes megabytes of single bytes"},
+    {Make::iocp, Need::dissolving, "Windows has no way to take a connection off a socket"},
+    {Make::iocp, Need::abstract_names, "Windows has no names of sockets outside of the file system"},
 };
 
 bool machine_has_ipv6() {
@@ -58,20 +77,30 @@ bool machine_has_ipv6() {
   return has;
 }
 
+bool machine_has_unix_domain() {
+  static const bool has = Socket::open(Family::local, Kind::stream).has_value();
+  return has;
+}
+
 }  // namespace
 
 std::string missing(Make make, Need need) {
   for (const Lack& lack : lacks) {
     if (lack.make == make && lack.need == need) return lack.why;
   }
+  if (need == Need::quick_system && make == Make::iocp && is_wine())
+    return "under wine a call takes a good part of a millisecond";
+  if (need == Need::refused_datagrams && make == Make::iocp && is_wine())
+    return "wine binds a datagram socket to all addresses when it cannot have the one";
+  if (need == Need::resets && make == Make::iocp && is_wine())
+    return "wine says FIN before it says RST, so that what is broken off looks finished to the peer";
+  if (need == Need::unix_domain && make == Make::iocp && !machine_has_unix_domain())
+    return "this system has no Unix-domain sockets";
   if (need == Need::ipv6 && make != Make::wire && !machine_has_ipv6()) return "this machine has no IPv6";
   return {};
 }
 
-std::size_t open_descriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
+std::string missing(Need need) { return missing(makes().front(), need); }
 
 // ---- operations
 
@@ -120,19 +149,13 @@ Contract::~Contract() = default;
 
 Result<std::unique_ptr<Backend>> Contract::make() {
   if (GetParam() == Make::wire) return make_wire_backend(net_->wire, net_->host, pool_bytes_);
-  const BackendChoice choice = GetParam() == Make::epoll   ? BackendChoice::epoll
-                               : GetParam() == Make::uring ? BackendChoice::uring
-                                                           : BackendChoice::uring_floor;
-  Result<ChosenBackend> chosen = choose_backend({.choice = choice, .pool_bytes = pool_bytes_});
+  Result<ChosenBackend> chosen = choose_backend({.choice = choice_of(GetParam()), .pool_bytes = pool_bytes_});
   if (!chosen) return chosen.error();
   return std::move(chosen->backend);
 }
 
 void Contract::SetUp() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  static_cast<void>(os::raise_descriptor_limit());
   descriptors_before_ = open_descriptors();
   net_ = std::make_unique<Net>();
   Result<std::unique_ptr<Backend>> made = make();
@@ -169,33 +192,23 @@ void Contract::TearDown() {
 }
 
 DescriptorShortage::DescriptorShortage(Contract& home) : home_(home) {
-  if (home.GetParam() == Make::wire) {
-    const auto call = [](const WireCall& made) -> Verdict {
-      const bool needs_one = made.what == WireCall::What::open || made.what == WireCall::What::accept;
-      return {needs_one ? Errc::too_many_descriptors : Errc::none};
-    };
-    home.net_->wire.set_weather({.passage = {}, .call = call});
+  if (home.GetParam() != Make::wire) {
+    before_ = forbid_descriptors();
     return;
   }
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  before_ = limit.rlim_cur;
-  // The system gives the lowest free number, so that this is the first that may not be had.
-  const int lowest_free = ::dup(0);
-  ::close(lowest_free);
-  limit.rlim_cur = static_cast<rlim_t>(lowest_free);
-  setrlimit(RLIMIT_NOFILE, &limit);
+  const auto call = [](const WireCall& made) -> Verdict {
+    const bool needs_one = made.what == WireCall::What::open || made.what == WireCall::What::accept;
+    return {needs_one ? Errc::too_many_descriptors : Errc::none};
+  };
+  home.net_->wire.set_weather({.passage = {}, .call = call});
 }
 
 DescriptorShortage::~DescriptorShortage() {
   if (home_.GetParam() == Make::wire) {
     home_.net_->wire.set_weather({});
-    return;
+  } else {
+    allow_descriptors(before_);
   }
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = before_;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // ---- turning
@@ -343,7 +356,8 @@ End Contract::adopt(Backend& where, Descriptor descriptor, Role role) {
 Address Contract::free_address(Family family) {
   if (family != Family::local) return Address::loopback(family, 0);
   static std::atomic<int> number{0};
-  return Address::from_path("@meari-contract-" + std::to_string(::getpid()) + "-" + std::to_string(++number)).value();
+  return Address::from_path("@meari-contract-" + std::to_string(process_number()) + "-" + std::to_string(++number))
+      .value();
 }
 
 End Contract::listen(Family family, int backlog) { return listen_at(free_address(family), backlog); }
@@ -400,10 +414,9 @@ std::pair<End, End> Contract::pair() {
 
 void Contract::narrow(End end) {
   if (!missing(GetParam(), Need::system_sockets).empty()) return;
-  const int bytes = 32 << 10;
-  const auto descriptor = static_cast<int>(facts(end).descriptor);
-  ::setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-  ::setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+  const Descriptor descriptor = facts(end).descriptor;
+  static_cast<void>(os::set_send_buffer(descriptor, 32 << 10));
+  static_cast<void>(os::set_receive_buffer(descriptor, 32 << 10));
 }
 
 }  // namespace meari::test

@@ -41,22 +41,40 @@ namespace meari::test {
 using namespace std::chrono_literals;
 
 // The makes of backend that keep the contract.
-enum class Make : std::uint8_t { epoll, uring, uring_floor, wire };
+enum class Make : std::uint8_t { epoll, uring, uring_floor, iocp, wire };
 [[nodiscard]] const char* name(Make make) noexcept;
-[[nodiscard]] const std::vector<Make>& makes();
+[[nodiscard]] const std::vector<Make>& makes();  // that this system has
+[[nodiscard]] BackendChoice choice_of(Make make) noexcept;
+// Those of them that work with sockets of the system, as users name them.
+[[nodiscard]] std::vector<BackendChoice> system_choices();
 
 // What a few cases need and not every make has. The table with the reasons is in backend_harness.cpp.
 enum class Need : std::uint8_t {
   system_sockets,  // descriptors that the system knows: for Socket, setsockopt(2), setrlimit(2), foreign ones
   unix_domain,     // addresses of Family::local
+  abstract_names,  // such addresses outside of the file system
   ipv6,
+  shared_ports,       // several listeners on one port
+  descriptor_limit,   // a limit on descriptors that a process can set for itself
+  tcp_info,           // Backend::info() of a stream
+  resets,             // closing with RST
+  reset_in_queue,     // a client that left again is accepted all the same
+  small_pairs,        // Backend::pair() whose buffers single bytes fill
+  quick_system,       // many thousand calls in a second
+  refused_datagrams,  // a datagram socket cannot be bound where this machine is not
+  dissolving,         // a socket that met itself can be connected once more
 };
 // Why this make cannot run a case that needs it; empty when it can.
 [[nodiscard]] std::string missing(Make make, Need need);
+// The same for a case without a make: about this system's sockets.
+[[nodiscard]] std::string missing(Need need);
 
 #define MEARI_NEEDS(need)                                                                                  \
   if (const std::string why = ::meari::test::missing(GetParam(), ::meari::test::Need::need); !why.empty()) \
   GTEST_SKIP() << why
+
+#define MEARI_SYSTEM_NEEDS(need) \
+  if (const std::string why = ::meari::test::missing(::meari::test::Need::need); !why.empty()) GTEST_SKIP() << why
 
 // A case that fails, as its room knows. MEARI_REPORTED=1 runs it all the same.
 #define MEARI_REPORTED(why) \

@@ -14,6 +14,7 @@
 
 #include "src/backend/slot.hpp"
 #include "support/allocations.hpp"
+#include "support/backend_harness.hpp"
 
 namespace meari {
 namespace {
@@ -39,8 +40,7 @@ class BudgetTest : public testing::TestWithParam<BackendChoice> {
     }).join();
   }
 };
-INSTANTIATE_TEST_SUITE_P(Backends, BudgetTest,
-                         testing::Values(BackendChoice::epoll, BackendChoice::uring, BackendChoice::uring_floor));
+INSTANTIATE_TEST_SUITE_P(Backends, BudgetTest, testing::ValuesIn(test::system_choices()));
 
 TEST(Budget, sizes) {
   std::cout << "Operation " << sizeof(Receive) << " (receive), " << sizeof(Send) << " (send); Slot " << sizeof(Slot)

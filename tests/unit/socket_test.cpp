@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "src/os/native.hpp"
+#include "support/backend_harness.hpp"
 
 namespace meari {
 namespace {
@@ -132,6 +133,7 @@ TEST(Socket, a_closed_socket_says_so) {
 }
 
 TEST(Socket, a_client_that_reset_before_accept_is_accepted_with_its_address) {
+  MEARI_SYSTEM_NEEDS(reset_in_queue);
   Socket listener = listening();
   Address client_address;
   {
@@ -154,6 +156,7 @@ TEST(Socket, a_connection_to_itself_is_refused_and_the_socket_is_usable_afterwar
   socket.bind({"127.0.0.1", 0}).value();
   const Result<> itself = socket.connect(socket.local().value());
   ASSERT_TRUE(itself.error() == Errc::self_connect) << itself.error().message();
+  MEARI_SYSTEM_NEEDS(dissolving);
   Socket listener = listening();
   EXPECT_TRUE(socket.connect(listener.local().value()));
 }

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# wine.sh PROGRAM.exe [ARGUMENT…]: runs a Windows program. wine.sh --keep stays until its input ends, wine.sh --stop ends
+# everything that still runs.
+#
+# One wine installation for a build folder (MEARI_WINEPREFIX, else build/windows/wine), made on the first use. As long as some
+# program runs there, the next one starts in a few hundredths of a second instead of seconds: that is what --keep is for.
+# No window ever opens, and nothing of Mono or Gecko is asked for.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export WINEPREFIX=${MEARI_WINEPREFIX:-$root/build/windows/wine}
+export WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree,mshtml=;winemenubuilder.exe=d' WINEARCH=win64
+unset DISPLAY WAYLAND_DISPLAY
+wine=/usr/lib/wine/wine64                                 # the command `wine` complains that there is no 32-bit one
+server=/usr/lib/wine/wineserver64
+if [[ ! -x $wine ]]; then
+  wine=$(command -v wine64 || command -v wine) || { echo "meari: wine is not installed (Debian: apt install wine64)" >&2; exit 127; }
+  server=wineserver
+fi
+
+if [[ ${1-} == --stop ]]; then
+  if [[ -d $WINEPREFIX ]]; then "$server" -k || true; fi
+  exit 0
+fi
+if [[ ! -e $WINEPREFIX/.ready ]]; then
+  mkdir -p "$WINEPREFIX"
+  (
+    flock 9
+    if [[ ! -e $WINEPREFIX/.ready ]]; then
+      timeout 300 "$wine" wineboot -i >/dev/null 2>&1 </dev/null
+      touch "$WINEPREFIX/.ready"
+    fi
+  ) 9>"$WINEPREFIX.lock"
+fi
+if [[ ${1-} == --keep ]]; then exec "$wine" cmd /c 'set /p word=' >/dev/null 2>&1; fi
+exec "$wine" "$@"
