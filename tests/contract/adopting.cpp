@@ -139,28 +139,6 @@ TEST_P(Adopting, a_stream_that_has_waited_comes_back_to_the_same_backend) {
   EXPECT_EQ(second.chunk.text(), "two");
 }
 
-TEST_P(Adopting, a_copy_of_a_closed_descriptor_wakes_nobody) {
-  MEARI_NEEDS(system_sockets);
-  auto [mine, theirs] = Socket::pair().value();
-  Socket copy = Socket::adopt(::dup(static_cast<int>(mine.descriptor())));
-  const End end = adopt(backend(), mine.release());
-  Tracked<Receive> receive;
-  start(end, receive);
-  let_pass(1ms);
-  close(end);
-  EXPECT_EQ(outcome(receive), Errc::canceled);
-  EXPECT_TRUE(until([&] { return backend().slots_in_use() == 0; }));
-  // A wait may end early for reasons of the kernel's own, but not each time that something comes.
-  int full = 0;
-  for (int round = 0; round < 5; ++round) {
-    ASSERT_TRUE(theirs.send_all(std::string_view("for the copy")).has_value());
-    const Time later = backend().now() + 3ms;
-    backend().wait(later);
-    if (backend().now() >= later) ++full;
-  }
-  EXPECT_GT(full, 0);
-}
-
 TEST_P(Adopting, a_released_stream_goes_on_at_a_sibling) {
   auto [client, server] = connected();
   send(client, "one");
@@ -253,7 +231,7 @@ TEST_P(Adopting, a_released_listener_waits_in_blocking_calls) {
   dial(address);
   accept(listener);
   Socket socket = Socket::adopt(backend().release(listener.slot).value());
-  EXPECT_EQ(::fcntl(static_cast<int>(socket.descriptor()), F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_FALSE(os::is_non_blocking(socket.descriptor()));
 }
 
 TEST_P(Adopting, releasing_what_is_closed_says_closed) {

@@ -56,6 +56,27 @@ TEST_P(Foreign, a_socket_of_another_kind_is_refused_and_stays_with_the_caller) {
   for (const int descriptor : {packets[0], packets[1], routes}) ::close(descriptor);
 }
 
+TEST_P(Foreign, a_copy_of_a_closed_descriptor_wakes_nobody) {
+  auto [mine, theirs] = Socket::pair().value();
+  Socket copy = Socket::adopt(::dup(static_cast<int>(mine.descriptor())));
+  const End end = adopt(backend(), mine.release());
+  Tracked<Receive> receive;
+  start(end, receive);
+  let_pass(1ms);
+  close(end);
+  EXPECT_EQ(outcome(receive), Errc::canceled);
+  EXPECT_TRUE(until([&] { return backend().slots_in_use() == 0; }));
+  // A wait may end early for reasons of the kernel's own, but not each time that something comes.
+  int full = 0;
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(theirs.send_all(std::string_view("for the copy")).has_value());
+    const Time later = backend().now() + 3ms;
+    backend().wait(later);
+    if (backend().now() >= later) ++full;
+  }
+  EXPECT_GT(full, 0);
+}
+
 TEST_P(Foreign, is_readable_when_bytes_come) {
   const End end = adopt(backend(), pipe_[0], Role::foreign);
   Tracked<Readiness> readable;
