@@ -16,7 +16,7 @@ run() {
   shift
   for attempt in 1 2; do
     log=$folder/logs/$name.$attempt.log
-    if timeout -k 5 120 tools/wine.sh "$@" >"$log" 2>&1 </dev/null 8>&-; then
+    if timeout -k 5 240 tools/wine.sh "$@" >"$log" 2>&1 </dev/null 8>&-; then
       echo "$name: $(grep -ao '^\[  PASSED  \].*' "$log" | tr -d '\r' | tail -1)$(skipped "$log")"
       if [[ $attempt == 2 ]]; then echo "$name: only the second attempt passed; the first: $folder/logs/$name.1.log"; fi
       return 0
