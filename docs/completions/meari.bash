@@ -27,6 +27,7 @@ _meari() {
     --drain) COMPREPLY=(); return ;;
     --backlog) COMPREPLY=(); return ;;
     --log) COMPREPLY=($(compgen -W 'text json' -- "$word")); return ;;
+    --workers) COMPREPLY=(); return ;;
     --accept-delay) COMPREPLY=(); return ;;
     --message | -m) COMPREPLY=(); return ;;
     --timeout) COMPREPLY=(); return ;;
@@ -55,7 +56,7 @@ _meari() {
   local words
   case $verb in
     serve)
-      words='--once --max-sessions --max-per-source --max-rate --limit-rate --min-progress --allow --deny --ready-fd --drain --backlog --log --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      words='--once --max-sessions --max-per-source --max-rate --limit-rate --min-progress --allow --deny --ready-fd --drain --backlog --log --workers --reuse-port --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward exec chat broadcast'; fi
       ;;
     connect)

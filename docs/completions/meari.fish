@@ -41,6 +41,8 @@ complete -c meari -n '__fish_seen_subcommand_from serve' -l ready-fd -x -d (__me
 complete -c meari -n '__fish_seen_subcommand_from serve' -l drain -x -d (__meari_text 'on SIGTERM or Ctrl-C, wait at most TIME (default 30s)' 'SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l backlog -x -d (__meari_text 'connections that may wait to be accepted' '받아들여지기를 기다릴 수 있는 연결의 수')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l log -x -a 'text json' -d (__meari_text 'how to print sessions: for people or for programs' '세션 기록의 형식: 사람용(text) 또는 프로그램용(json)')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l workers -x -d (__meari_text 'serve on N threads (echo, greet, discard, chargen, daytime, time)' '스레드 N개로 처리합니다 (echo, greet, discard, chargen, daytime, time)')
+complete -c meari -n '__fish_seen_subcommand_from serve' -l reuse-port -d (__meari_text 'share the port with other servers that say so, too' '같은 옵션을 쓴 다른 서버와 포트를 함께 씁니다')
 complete -c meari -n '__fish_seen_subcommand_from serve' -l accept-delay -x -d (__meari_text 'wait TIME before each accept, to watch the queue fill' '받아들이기 전에 매번 TIME을 기다립니다 (대기열 관찰용)')
 complete -c meari -n '__fish_seen_subcommand_from connect' -s m -l message -x -d (__meari_text 'send TEXT, print the reply, exit' 'TEXT를 보내고 답을 출력한 뒤 끝냅니다')
 complete -c meari -n '__fish_seen_subcommand_from connect' -l expect-echo -d (__meari_text 'check that what was sent comes back (else status 4)' '보낸 것이 그대로 돌아오는지 확인합니다 (다르면 상태 4)')

@@ -8,6 +8,7 @@
 // slot has been closed is answered with Errc::closed.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,10 +46,11 @@ struct Timeouts {
   std::uint64_t least_bytes = 0;
 };
 
-// Streams that their owners have let go and that say goodbye to their peers, and what those still sent.
+// Streams that their owners have let go and that say goodbye to their peers, and what those still sent. Changed by one
+// loop, and read by any thread.
 struct Farewells {
-  std::size_t lingering = 0;
-  std::uint64_t dropped_bytes = 0;  // received after the owner had gone
+  std::atomic<std::size_t> lingering = 0;
+  std::atomic<std::uint64_t> dropped_bytes = 0;  // received after the owner had gone
 };
 
 // Timeouts::window, as it goes on.

@@ -46,7 +46,7 @@ class MEARI_EXPORT Arrival {
 
   [[nodiscard]] const Address& from() const noexcept { return from_; }
   [[nodiscard]] Descriptor descriptor() const noexcept { return descriptor_; }
-  // As a stream of `loop`, on its thread. Fails with out_of_memory; then it is closed.
+  // As a stream of `loop`, on its thread. Fails with out_of_memory, and stays what it was.
   [[nodiscard]] Result<Stream> take_in(Loop& loop);
   // Closes it.
   void turn_away() noexcept;

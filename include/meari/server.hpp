@@ -17,6 +17,7 @@
 // are ended, busy ones may finish, and at the deadline the rest is cut off. drained() says how many of each.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
@@ -107,11 +108,12 @@ struct ServerOptions {
   Timeouts timeouts{std::chrono::minutes(5), std::chrono::seconds(30)};
   Duration drain = std::chrono::seconds(30);  // the longest that drain() takes
   Duration accept_delay{};                    // waits so long before each accept, to watch the queue fill
+  std::size_t workers = 1;                    // of serve(): threads, each with a loop of its own; see Server::deal_to()
 
   // Asked for each connection, where it is set: who is not admitted is closed at once.
   std::function<bool(const Address& source)> admit;
 
-  // Told on the loop's thread; must not wait.
+  // Told on the thread of the server's own loop, in order, also of sessions that run elsewhere; must not wait.
   std::function<void(const Session&)> on_start;
   std::function<void(const Session&, const SessionEnd&)> on_end;
   // A source has had one connection too many: its max_per_source has been reached.
@@ -140,6 +142,12 @@ class MEARI_EXPORT Server {
   Server& operator=(const Server&) = delete;
   ~Server();  // not while it runs
 
+  // Deals sessions to this loop as well, before run(): each goes to the loop that has the fewest. Another thread turns it
+  // until run() has ended; its backend must be of the same make. The handler is copied for each loop: sessions on
+  // different loops share nothing but what it refers to. Limits, counts and draining are those of the whole server.
+  // Fails with invalid_argument where the backend is another one.
+  Result<> deal_to(Loop& worker);
+
   // Opens listeners for all that `where` stands for, and says on which addresses, with the ports that were chosen.
   // May block while a name is looked up, so do it first. A loopback without IPv6 is no failure.
   Result<std::vector<Address>> listen(std::string_view where);
@@ -152,7 +160,7 @@ class MEARI_EXPORT Server {
   // Begins to drain. A second call ends at once what is left. On the loop's thread.
   void drain() noexcept;
 
-  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  [[nodiscard]] bool draining() const noexcept { return draining_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t sessions() const noexcept { return sessions_; }
   [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
   [[nodiscard]] const Drained& drained() const noexcept { return drained_; }
@@ -161,6 +169,8 @@ class MEARI_EXPORT Server {
 
  private:
   struct Active;   // a session and what the server keeps of it
+  struct Dealt;    // one that runs on another loop
+  struct House;    // a loop with the sessions that run on it
   struct Room;     // where acceptors wait while the house is full
   struct Counted;  // sessions of each source
 
@@ -178,17 +188,31 @@ class MEARI_EXPORT Server {
   Task<> accept_all(Listener& listener);
   Task<> wait_for_room();
   Task<> wait_for_rate();
+  House& least_busy() noexcept;
+
+  // On the server's thread.
   void begin_session(Arrival arrival, const Listener& listener);
-  void session_over(Active& active);
-  void enter(Active& active, const Listener& listener) noexcept;
+  void deal(House& house, Arrival arrival, std::uint64_t listener);
+  void session_is_over(Active& active, const SessionEnd& end);
+  void make_room(House& house) noexcept;
+
+  // On the thread of the session's loop.
+  void arrive(Dealt& dealt);
+  void enter(Active& active, SlotId slot, std::uint64_t listener) noexcept;
+  void start(Active& active, Stream stream);
+  void handler_ended(Active& active);
   void leave(Active& active, const TaskFailure& failure);
+  static SessionEnd conclude(Active& active, const TaskFailure& failure);
   [[nodiscard]] static SessionEnd::How judge(const Active& active, const TaskFailure& failure);
+  static void end_idle(House& house);
+  static void cut_off(House& house);
 
   void pause(std::string reason);
   void resume();
   Task<> drain_all();
   void end_idle();
   void cut_off();
+  [[nodiscard]] bool anybody_lingers() const noexcept;
   [[nodiscard]] bool out_of_time() const noexcept;
   void count_drained(SessionEnd::How how) noexcept;
   void tell_drained();
@@ -196,20 +220,40 @@ class MEARI_EXPORT Server {
 
   Loop& loop_;
   ServerOptions options_;
-  Handler handler_;
+  std::vector<std::unique_ptr<House>> houses_;  // that of our own loop first
+  std::size_t next_house_ = 0;
   std::vector<Listener> listeners_;
   std::unique_ptr<Room> room_;
   std::unique_ptr<Counted> counted_;
-  std::shared_ptr<Farewells> farewells_;
-  Active* first_ = nullptr;
   std::size_t sessions_ = 0;
   std::uint64_t accepted_ = 0;
   Time second_ends_{};              // of max_rate: the second that began with the first session in it
   std::size_t in_this_second_ = 0;  // sessions that began in it
   Drained drained_;
-  bool draining_ = false;
+  std::atomic<bool> draining_ = false;
   Time drain_deadline_ = never;
   std::string paused_;  // the reason, while it lasts
+};
+
+// Threads that turn a loop each, until they are destroyed.
+//
+//   Result<Workers> workers = Workers::beside(loop, 3);
+//   for (Loop* worker : workers->loops()) server.deal_to(*worker).value();
+class MEARI_EXPORT Workers {
+ public:
+  // Loops with the same backend as `loop`. Fails as Loop::make() does, or when the system gives no thread.
+  static Result<Workers> beside(Loop& loop, std::size_t count);
+  Workers(Workers&&) noexcept;
+  Workers& operator=(Workers&&) noexcept;
+  ~Workers();
+
+  [[nodiscard]] const std::vector<Loop*>& loops() const noexcept { return loops_; }
+
+ private:
+  struct Thread;
+  Workers() noexcept;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  std::vector<Loop*> loops_;
 };
 
 // A whole server program: listens, prints where to standard error, serves until SIGINT or SIGTERM, drains; a second

@@ -10,10 +10,7 @@ inline namespace v1 {
 
 Result<Stream> Arrival::take_in(Loop& loop) {
   Result<SlotId> slot = loop.backend().adopt_accepted(descriptor_, from_);
-  if (!slot) {
-    turn_away();
-    return slot.error().during("accept", from_);
-  }
+  if (!slot) return slot.error().during("accept", from_);
   descriptor_ = no_descriptor;
   return Stream(loop, *slot);
 }

@@ -1,4 +1,5 @@
 // serve() and run(): whole programs. Only they install signal handlers.
+#include <algorithm>
 #include <cstdio>
 
 #include <meari/quote.hpp>
@@ -50,7 +51,11 @@ int serve(std::string_view where, Server::Handler handler, ServerOptions options
   Result<std::unique_ptr<Loop>> loop = Loop::make();
   if (!loop) return say(loop.error()), failed;
   if (!(*loop)->refused_backend().empty()) say((*loop)->refused_backend());
+  Result<Workers> workers = Workers::beside(**loop, std::max<std::size_t>(options.workers, 1) - 1);
+  if (!workers) return say(workers.error()), failed;
   Server server(**loop, std::move(handler), std::move(options));
+  for (Loop* worker : workers->loops())
+    if (Result<> dealt = server.deal_to(*worker); !dealt) return say(dealt.error()), failed;
   const Result<std::vector<Address>> addresses = server.listen(where);
   if (!addresses) return say(addresses.error()), failed;
   for (const Address& address : *addresses) say("listening on " + address.to_string());

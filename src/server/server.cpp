@@ -51,16 +51,17 @@ bool is_shortage(const Error& error) noexcept {
 
 // A session, and what the server keeps of it: one allocation, beside the frame of the handler. As a Ready it is told
 // when the handler has ended.
-struct Server::Active final : Session, Ready {
+struct Server::Active : Session, Ready {
   Active(Server& server, const Address& source, Time started) noexcept : Session(server, source, started) {
     run = [](Ready& ready) {
       auto& active = static_cast<Active&>(ready);
-      active.server_->session_over(active);
+      active.server_->handler_ended(active);
     };
   }
   static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
 
+  House* house = nullptr;
   Active* previous = nullptr;
   Active* following = nullptr;
   TaskState* task = nullptr;  // the handler's
@@ -70,15 +71,102 @@ struct Server::Active final : Session, Ready {
   Sources::Place place;                   // among the sessions of its source
 };
 
-struct Server::Counted {
-  explicit Counted(std::size_t most) noexcept : sources(most) {}
-  Sources sources;
-};
-
 // A session has ended: whoever waits for room looks again.
 struct Server::Room {
   struct Left {};
   Channel<Left> left{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
+};
+
+// A loop with the sessions that run on it: the server's own, or one that another thread turns. Of the server's thread are
+// `sessions` and what it asks for; all else belongs to the thread of the loop.
+struct Server::House {
+  // "End who is idle", "cut off who is left": sent to the loop's thread, unless it is still on its way there.
+  struct Order : Posted {
+    Order(House& to, void (*what)(House&)) noexcept : house(&to), does(what) {
+      run = [](Ready& ready) {
+        auto& order = static_cast<Order&>(static_cast<Posted&>(ready));
+        order.on_its_way.store(false, std::memory_order_release);
+        order.does(*order.house);
+      };
+    }
+    void send(bool is_ours) {
+      if (is_ours) return does(*house);
+      if (!on_its_way.exchange(true, std::memory_order_acq_rel)) house->loop.post(static_cast<Posted&>(*this));
+    }
+    House* house;
+    void (*does)(House&);
+    std::atomic<bool> on_its_way = false;
+  };
+
+  // The last that the server says to another loop, and the answer: nothing is on its way there any more.
+  struct Goodbye : Posted {
+    Goodbye(House& of, void (*does)(House&)) noexcept : house(&of), what(does) {
+      run = [](Ready& ready) {
+        auto& goodbye = static_cast<Goodbye&>(static_cast<Posted&>(ready));
+        goodbye.what(*goodbye.house);
+      };
+    }
+    House* house;
+    void (*what)(House&);
+  };
+
+  House(Server& of, Loop& on, Handler handles)
+      : server(of), loop(on), handler(std::move(handles)), farewells(std::make_shared<Farewells>()) {}
+
+  Server& server;
+
+  Loop& loop;
+  std::size_t sessions = 0;
+  Order idle_order{*this, &Server::end_idle};
+  Order cut_order{*this, &Server::cut_off};
+  Goodbye goodbye{*this, [](House& house) { house.server.loop_.post(static_cast<Posted&>(house.answer)); }};
+  Goodbye answer{*this, [](House& house) {
+                   house.is_left = true;
+                   static_cast<void>(house.server.room_->left.try_send(Room::Left{}));
+                 }};
+  bool is_left = false;
+
+  Handler handler;
+  Active* first = nullptr;
+  std::shared_ptr<Farewells> farewells;
+};
+
+// A session on another loop. It travels there and back, with what is to be told of it.
+struct Server::Dealt final : Active {
+  struct Step : Posted {
+    Step(Dealt& of, void (*does)(Dealt&)) noexcept : dealt(&of), what(does) {
+      run = [](Ready& ready) {
+        auto& step = static_cast<Step&>(static_cast<Posted&>(ready));
+        step.what(*step.dealt);
+      };
+    }
+    Dealt* dealt;
+    void (*what)(Dealt&);
+  };
+
+  Dealt(Server& server, Arrival from, Time started, std::uint64_t listens) noexcept
+      : Active(server, from.from(), started), arrival(std::move(from)), listener(listens) {}
+
+  Arrival arrival;
+  std::uint64_t listener;
+  Error refused;  // no session came of it
+  SessionEnd end;
+  Step begin{*this, [](Dealt& dealt) { dealt.server_->arrive(dealt); }};
+  Step begun{*this, [](Dealt& dealt) { dealt.server_->options_.on_start(dealt); }};
+  Step over{*this, [](Dealt& dealt) {
+              Server& server = *dealt.server_;
+              const std::unique_ptr<Dealt> last(&dealt);
+              if (dealt.refused) {
+                server.pause(dealt.refused.message());
+                return server.make_room(*dealt.house);
+              }
+              server.session_is_over(dealt, dealt.end);
+            }};
+};
+
+struct Server::Counted {
+  explicit Counted(std::size_t most) noexcept : sources(most) {}
+  Sources sources;
 };
 
 const char* name(SessionEnd::How how) noexcept {
@@ -99,12 +187,18 @@ bool Session::draining() const noexcept { return server_->draining(); }
 Server::Server(Loop& loop, ServerOptions options, Handler handler)
     : loop_(loop),
       options_(std::move(options)),
-      handler_(std::move(handler)),
       room_(std::make_unique<Room>()),
-      counted_(std::make_unique<Counted>(options_.max_per_source)),
-      farewells_(std::make_shared<Farewells>()) {}
+      counted_(std::make_unique<Counted>(options_.max_per_source)) {
+  houses_.push_back(std::make_unique<House>(*this, loop_, std::move(handler)));
+}
 
 Server::~Server() { MEARI_ASSERT(sessions_ == 0); }
+
+Result<> Server::deal_to(Loop& worker) {
+  if (worker.backend().name() != loop_.backend().name()) return Error(Errc::invalid_argument, "deal to a loop");
+  houses_.push_back(std::make_unique<House>(*this, worker, houses_.front()->handler));
+  return {};
+}
 
 // ---- listening
 
@@ -176,6 +270,11 @@ Task<> Server::run() {
   cut_off();
   // Whatever happens to us, our sessions are over before we are.
   while (sessions_ != 0) co_await ignore_error(shielded(Deadline::never(), room_->left.receive()));
+  for (std::size_t i = 1; i < houses_.size(); ++i) {
+    House& house = *houses_[i];
+    house.loop.post(static_cast<Posted&>(house.goodbye));
+    while (!house.is_left) co_await ignore_error(shielded(Deadline::never(), room_->left.receive()));
+  }
   tell_drained();
   co_await std::move(accepting);
 }
@@ -185,9 +284,9 @@ Task<> Server::accept_all(Listener& listener) {
   for (;;) {
     co_await wait_for_room();
     if (options_.max_rate != 0) co_await wait_for_rate();
-    for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining_;)
+    for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining();)
       co_await sleep_for(std::min<Duration>(next - loop_.now(), step_of_waits));
-    if (draining_) {
+    if (draining()) {
       if (in_queue < 0) {
         const Result<SocketInfo> info = listener.info();
         in_queue = info ? std::max<std::int64_t>(info->receive_queue, 0) : 0;
@@ -206,7 +305,7 @@ Task<> Server::accept_all(Listener& listener) {
     } else if (is_shortage(arrival.error())) {
       pause(arrival.error().message());
       co_await ignore_error(with_timeout(shortage_pause, room_->left.receive()));
-    } else if (!(draining_ && arrival.error() == Errc::canceled)) {
+    } else if (!(draining() && arrival.error() == Errc::canceled)) {
       co_await std::move(arrival);
     }
   }
@@ -215,14 +314,14 @@ Task<> Server::accept_all(Listener& listener) {
 Task<> Server::wait_for_room() {
   while (sessions_ >= options_.max_sessions && !out_of_time()) {
     pause("as many sessions as may be: " + std::to_string(options_.max_sessions) + ", until one ends");
-    if (draining_) end_idle();
+    if (draining()) end_idle();
     Result<std::optional<Room::Left>> left = co_await as_result(with_timeout(shortage_pause, room_->left.receive()));
     if (!left && left.error() == Errc::canceled) co_return co_await fail(Errc::canceled);
   }
 }
 
 Task<> Server::wait_for_rate() {
-  while (!draining_) {
+  while (!draining()) {
     const Time now = loop_.now();
     if (now >= second_ends_) in_this_second_ = 0;
     if (in_this_second_ < options_.max_rate) co_return;
@@ -232,6 +331,17 @@ Task<> Server::wait_for_rate() {
   }
 }
 
+// Those that have equally many take turns.
+Server::House& Server::least_busy() noexcept {
+  House* least = nullptr;
+  for (std::size_t i = 0; i < houses_.size(); ++i) {
+    House& house = *houses_[(next_house_ + i) % houses_.size()];
+    if (least == nullptr || house.sessions < least->sessions) least = &house;
+  }
+  next_house_ = (next_house_ + 1) % houses_.size();
+  return *least;
+}
+
 void Server::begin_session(Arrival arrival, const Listener& listener) {
   if (options_.admit && !options_.admit(arrival.from())) return;  // and so it is closed
   Sources::Place place = counted_->sources.enter(arrival.from());
@@ -239,58 +349,99 @@ void Server::begin_session(Arrival arrival, const Listener& listener) {
     if (options_.on_too_many) options_.on_too_many(arrival.from());
     return;
   }
-  auto* active = new Active(*this, arrival.from(), loop_.now());
+  House& house = least_busy();
+  const bool is_ours = &house == houses_.front().get();
+  auto* dealt = is_ours ? nullptr : new Dealt(*this, std::move(arrival), loop_.now(), listener.number());
+  Active* active = dealt;
+  if (is_ours) active = new Active(*this, arrival.from(), loop_.now());
   if (active == nullptr) return pause("out of memory");
-  Result<Stream> stream = arrival.take_in(loop_);
-  if (!stream) {
-    delete active;
-    return pause(stream.error().message());
+  active->house = &house;
+  if (is_ours) {
+    Result<Stream> stream = arrival.take_in(loop_);
+    if (!stream) {
+      delete active;
+      return pause(stream.error().message());
+    }
+    active->place = std::move(place);
+    ++sessions_;
+    ++house.sessions;
+    enter(*active, stream->slot(), listener.number());
+    if (options_.on_start) options_.on_start(*active);
+    start(*active, *std::move(stream));
+  } else {
+    active->place = std::move(place);
+    ++sessions_;
+    ++house.sessions;
+    house.loop.post(static_cast<Posted&>(dealt->begin));
   }
-  active->slot = stream->slot();
-  active->place = std::move(place);
-  enter(*active, listener);
-  const std::exception_ptr exception = caught([&] {
-    Task<> task = handler_(*std::move(stream), *active);
-    active->task = task.release();
-  });
-  if (active->task == nullptr) {  // no memory for its frame, or it threw before it was a Task
-    stream->close();
-    return leave(*active, {exception ? Error() : Error(Errc::out_of_memory), exception});
-  }
-  active->task->prepare(loop_, *active, false);
-  loop_.ready(*active->task);
 }
 
-void Server::session_over(Active& active) {
+void Server::arrive(Dealt& dealt) {
+  Result<Stream> stream = dealt.arrival.take_in(dealt.house->loop);
+  if (!stream) {
+    dealt.refused = stream.error();
+    return loop_.post(static_cast<Posted&>(dealt.over));
+  }
+  enter(dealt, stream->slot(), dealt.listener);
+  if (options_.on_start) loop_.post(static_cast<Posted&>(dealt.begun));
+  start(dealt, *std::move(stream));
+}
+
+void Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept {
+  House& house = *active.house;
+  Loop& loop = house.loop;
+  active.slot = slot;
+  active.id_ = loop.backend().facts(slot).number;
+  loop.backend().policy(slot)->terms = &active.terms;
+  active.terms.farewells = house.farewells;
+  set_timeouts(loop, slot, options_.timeouts);
+  active.following = house.first;
+  if (house.first != nullptr) house.first->previous = &active;
+  house.first = &active;
+  if (loop.observed()) {
+    Event event = event_of(loop, slot, Event::What::accepted);
+    event.peer = active.source_;
+    event.listener = listener;
+    loop.emit(event);
+  }
+}
+
+void Server::start(Active& active, Stream stream) {
+  const std::exception_ptr exception = caught([&] {
+    Task<> task = active.house->handler(std::move(stream), active);
+    active.task = task.release();
+  });
+  if (active.task == nullptr) {  // no memory for its frame, or it threw before it was a Task
+    stream.close();
+    return leave(active, {exception ? Error() : Error(Errc::out_of_memory), exception});
+  }
+  active.task->prepare(active.house->loop, active, false);
+  active.house->loop.ready(*active.task);
+}
+
+void Server::handler_ended(Active& active) {
   const TaskFailure failure{active.task->take_error(), active.task->take_exception()};
   active.task->destroy();  // and with it the Stream, which leaves its totals in the terms
   leave(active, failure);
 }
 
-void Server::enter(Active& active, const Listener& listener) noexcept {
-  const SlotFacts facts = loop_.backend().facts(active.slot);
-  active.id_ = facts.number;
-  loop_.backend().policy(active.slot)->terms = &active.terms;
-  active.terms.farewells = farewells_;
-  set_timeouts(loop_, active.slot, options_.timeouts);
-  active.following = first_;
-  if (first_ != nullptr) first_->previous = &active;
-  first_ = &active;
-  ++sessions_;
-  if (loop_.observed()) {
-    Event event = event_of(loop_, active.slot, Event::What::accepted);
-    event.peer = active.source_;
-    event.listener = listener.number();
-    loop_.emit(event);
+void Server::leave(Active& active, const TaskFailure& failure) {
+  SessionEnd end = conclude(active, failure);
+  if (active.house != houses_.front().get()) {
+    auto& dealt = static_cast<Dealt&>(active);
+    dealt.end = std::move(end);
+    return loop_.post(static_cast<Posted&>(dealt.over));
   }
-  if (options_.on_start) options_.on_start(active);
+  session_is_over(active, end);
+  delete &active;
 }
 
-void Server::leave(Active& active, const TaskFailure& failure) {
+SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
+  House& house = *active.house;
   if (!active.terms.closed) {  // the handler gave its Stream to somebody else, who keeps it
-    Backend& backend = loop_.backend();
+    Backend& backend = house.loop.backend();
     if (SlotPolicy* policy = backend.policy(active.slot); policy != nullptr && policy->terms == &active.terms) {
-      loop_.unset(policy->timer);
+      house.loop.unset(policy->timer);
       policy->terms = nullptr;
       const SlotFacts facts = backend.facts(active.slot);
       active.terms.bytes_received = facts.bytes_received;
@@ -301,16 +452,25 @@ void Server::leave(Active& active, const TaskFailure& failure) {
   end.bytes_received = active.terms.bytes_received;
   end.bytes_sent = active.terms.bytes_sent;
   end.peer_finished = active.terms.peer_finished;
-  end.lasted = loop_.now() - active.started_;
+  end.lasted = house.loop.now() - active.started_;
   end.how = judge(active, failure);
   if (end.how != SessionEnd::How::finished) end.error = failure.error;
   if (failure.exception) end.exception = failure.message();
-  if (draining_) count_drained(end.how);
-  if (options_.on_end) options_.on_end(active, end);
-
-  (active.previous == nullptr ? first_ : active.previous->following) = active.following;
+  active.terms.farewells = nullptr;
+  (active.previous == nullptr ? house.first : active.previous->following) = active.following;
   if (active.following != nullptr) active.following->previous = active.previous;
-  delete &active;
+  return end;
+}
+
+void Server::session_is_over(Active& active, const SessionEnd& end) {
+  if (draining()) count_drained(end.how);
+  if (options_.on_end) options_.on_end(active, end);
+  active.place = {};
+  make_room(*active.house);
+}
+
+void Server::make_room(House& house) noexcept {
+  --house.sessions;
   --sessions_;
   static_cast<void>(room_->left.try_send(Room::Left{}));
 }
@@ -341,11 +501,11 @@ void Server::resume() {
 
 // ---- draining
 
-bool Server::out_of_time() const noexcept { return draining_ && loop_.now() >= drain_deadline_; }
+bool Server::out_of_time() const noexcept { return draining() && loop_.now() >= drain_deadline_; }
 
 void Server::drain() noexcept {
   // A second call is in a hurry.
-  drain_deadline_ = draining_ ? loop_.now() : loop_.now() + options_.drain;
+  drain_deadline_ = draining() ? loop_.now() : loop_.now() + options_.drain;
   draining_ = true;
   Backend& backend = loop_.backend();
   for (const Listener& listener : listeners_) {
@@ -356,7 +516,7 @@ void Server::drain() noexcept {
 }
 
 Task<> Server::drain_all() {
-  while ((sessions_ != 0 || farewells_->lingering != 0) && !out_of_time()) {
+  while ((sessions_ != 0 || anybody_lingers()) && !out_of_time()) {
     end_idle();
     const Time next = std::min(drain_deadline_, loop_.now() + drain_step);
     const Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(next, room_->left.receive()));
@@ -364,10 +524,22 @@ Task<> Server::drain_all() {
   }
 }
 
-// Ends the sessions that only wait for their peer: nothing unread, nothing unsent, here and in the kernel.
+bool Server::anybody_lingers() const noexcept {
+  return std::ranges::any_of(houses_, [](const auto& house) { return house->farewells->lingering != 0; });
+}
+
 void Server::end_idle() {
-  const Backend& backend = loop_.backend();
-  for (Active* active = first_; active != nullptr; active = active->following) {
+  for (const auto& house : houses_) house->idle_order.send(house == houses_.front());
+}
+
+void Server::cut_off() {
+  for (const auto& house : houses_) house->cut_order.send(house == houses_.front());
+}
+
+// Ends the sessions that only wait for their peer: nothing unread, nothing unsent, here and in the kernel.
+void Server::end_idle(House& house) {
+  const Backend& backend = house.loop.backend();
+  for (Active* active = house.first; active != nullptr; active = active->following) {
     // After its farewell has begun, what reads on the slot is that.
     if (active->forced || active->terms.closed) continue;
     const SlotFacts facts = backend.facts(active->slot);
@@ -375,18 +547,18 @@ void Server::end_idle() {
     if (facts.sending != nullptr || facts.unread != 0) continue;
     const Result<SocketInfo> info = backend.info(active->slot);
     if (info && (info->receive_queue > 0 || info->send_queue > 0)) continue;
-    if (active->at_drain_ == AtDrain::end_input) loop_.backend().cancel(*facts.receiving);
+    if (active->at_drain_ == AtDrain::end_input) house.loop.backend().cancel(*facts.receiving);
     if (active->at_drain_ != AtDrain::end) continue;
     active->forced = SessionEnd::How::drained;
-    cancel(loop_, active->task->request_cancel());
+    cancel(house.loop, active->task->request_cancel());
   }
 }
 
-void Server::cut_off() {
-  for (Active* active = first_; active != nullptr; active = active->following) {
+void Server::cut_off(House& house) {
+  for (Active* active = house.first; active != nullptr; active = active->following) {
     active->forced = SessionEnd::How::cut_off;
-    cancel(loop_, active->task->request_cancel());
-    if (!active->terms.closed) close_at_once(loop_, active->slot, true);
+    cancel(house.loop, active->task->request_cancel());
+    if (!active->terms.closed) close_at_once(house.loop, active->slot, true);
   }
 }
 
@@ -401,7 +573,7 @@ void Server::count_drained(SessionEnd::How how) noexcept {
 }
 
 void Server::tell_drained() {
-  drained_.dropped_bytes = farewells_->dropped_bytes;
+  for (const auto& house : houses_) drained_.dropped_bytes += house->farewells->dropped_bytes;
   if (!loop_.observed()) return;
   const std::string note = "finished " + std::to_string(drained_.finished) + ", idle " + std::to_string(drained_.idle) +
                            ", cut off " + std::to_string(drained_.cut_off) + ", dropped bytes " +

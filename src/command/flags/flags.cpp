@@ -74,6 +74,20 @@ constexpr FlagInfo flag_table[] = {
      {"json is one object a line, always in English: event, session, peer, received, sent, seconds, how. Both go to "
       "standard error.",
       "json은 한 줄에 객체 하나이며 언제나 영어입니다: event, session, peer, received, sent, seconds, how. 둘 다 표준 오류로 나갑니다."}},
+    {Flag::workers, "workers", '\0', in_serve, Value::count, "N",
+     {"serve on N threads (echo, greet, discard, chargen, daytime, time)",
+      "스레드 N개로 처리합니다 (echo, greet, discard, chargen, daytime, time)"},
+     {"One thread accepts and deals each connection to the thread that has the fewest, itself included. Limits, counts "
+      "and draining are those of the whole server. Default: 1, which is the right number unless one processor is busy "
+      "all the time.",
+      "스레드 하나가 연결을 받아, 자신을 포함해 세션이 가장 적은 스레드에 나누어 줍니다. 한도와 집계, 종료 절차는 서버 전체에 하나로 적용됩니다. 기본값은 1이며, 프로세서 하나가 늘 꽉 차 있지 않다면 "
+      "1이 알맞습니다."},
+     bit(Flag::once) | bit(Flag::explain) | bit(Flag::events)},
+    {Flag::reuse_port, "reuse-port", '\0', in_serve, Value::none, "",
+     {"share the port with other servers that say so, too", "같은 옵션을 쓴 다른 서버와 포트를 함께 씁니다"},
+     {"SO_REUSEPORT, socket(7): the system deals connections by a hash of their addresses, evenly only when there are "
+      "many, and those that wait in the queue of a server that ends are lost. All servers have to be of one user.",
+      "SO_REUSEPORT(socket(7))를 켭니다. 시스템이 주소의 해시로 연결을 나누므로 연결이 많을 때만 고르게 나뉘며, 한 서버가 끝나면 그 대기열에 있던 연결은 끊깁니다. 모든 서버가 같은 사용자의 것이어야 합니다."}},
     {Flag::accept_delay, "accept-delay", '\0', in_serve, Value::duration, "TIME",
      {"wait TIME before each accept, to watch the queue fill", "받아들이기 전에 매번 TIME을 기다립니다 (대기열 관찰용)"},
      {"For learning: clients are connected as soon as they are in the system's queue, whether or not anybody has "

@@ -40,6 +40,8 @@ enum class Flag : std::uint8_t {
   drain,
   backlog,
   log,
+  workers,
+  reuse_port,
   accept_delay,
   // connect
   message,

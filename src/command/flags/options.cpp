@@ -284,6 +284,8 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   settings.view = {.explain = typed.has(Flag::explain), .events = typed.has(Flag::events)};
   if (settings.view.events) settings.json = true;
   settings.accept_delay = reader.duration(Flag::accept_delay).value_or(Duration{});
+  settings.workers = reader.count(Flag::workers, 1, 256).value_or(1);
+  settings.reuse_port = typed.has(Flag::reuse_port);
   settings.backend = reader.backend();
   settings.idle = reader.duration(Flag::idle);
   settings.drain = reader.duration(Flag::drain);
@@ -322,6 +324,9 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   for (const Flag flag : {Flag::on_eof, Flag::raw})
     if (typed.has(flag) && settings.handler != Handler::stdio)
       reader.refuse(messages::for_handler.in(typed.language, dashed(flag), info(Handler::stdio).name));
+  // Sessions of these have something in common, which belongs to one thread.
+  if (settings.workers > 1 && settings.handler >= Handler::stdio)
+    reader.refuse(messages::on_one_thread.in(typed.language, info(settings.handler).name));
   // Without an address: what a supervisor has opened for us, as systemd does it.
   for (std::size_t i = 0; settings.where.size() == i && i < os::passed_descriptors(); ++i) {
     Endpoint& passed = settings.where.emplace_back();

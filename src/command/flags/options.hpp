@@ -43,6 +43,8 @@ struct ServeSettings {
   std::optional<int> ready_fd;
   std::size_t max_sessions = 0;  // 0: as many as descriptors allow
   int backlog = -1;
+  std::size_t workers = 1;
+  bool reuse_port = false;
   bool once = false;
   bool json = false;
   Duration accept_delay{};

@@ -117,7 +117,8 @@ std::string flag_pages(Language language, Verb verb) {
     out += "  " + flag_title(flag) + '\n';
     out += wrapped(flag.help.in(language), 8);
     out += wrapped(flag.more.in(language), 8);
-    if (const std::string relations = relations_of(language, flag); !relations.empty()) out += wrapped(relations, 8);
+    if (const std::string relations = relations_of(language, flag, verb); !relations.empty())
+      out += wrapped(relations, 8);
   }
   return out;
 }
@@ -146,10 +147,12 @@ std::string names_of(std::uint64_t bits) {
 
 }  // namespace
 
-std::string relations_of(Language language, const FlagInfo& flag) {
-  std::uint64_t conflicts = flag.conflicts;
-  for (const FlagInfo& other : flags())
-    if ((other.conflicts & bit(flag.flag)) != 0) conflicts |= bit(other.flag);
+std::string relations_of(Language language, const FlagInfo& flag, std::optional<Verb> verb) {
+  std::uint64_t conflicts = 0;
+  for (const FlagInfo& other : flags()) {
+    const bool excluded = ((other.conflicts & bit(flag.flag)) | (flag.conflicts & bit(other.flag))) != 0;
+    if (excluded && (belongs_to(other, verb) || other.verbs == everywhere)) conflicts |= bit(other.flag);
+  }
   std::string out;
   if (flag.needs != 0) out += only_with.in(language, names_of(flag.needs));
   if (conflicts != 0) out += (out.empty() ? "" : " ") + not_with.in(language, names_of(conflicts));

@@ -13,6 +13,6 @@ namespace meari::command {
 [[nodiscard]] std::string short_help(Language language, std::optional<Verb> verb);
 [[nodiscard]] std::string long_help(Language language, Verb verb);
 // "Not with --raw." and "Only with --repeat."; nothing for a flag that goes with all others.
-[[nodiscard]] std::string relations_of(Language language, const FlagInfo& flag);
+[[nodiscard]] std::string relations_of(Language language, const FlagInfo& flag, std::optional<Verb> verb);
 
 }  // namespace meari::command

@@ -92,7 +92,8 @@ std::string options(Language language, std::optional<Verb> verb) {
     if (!belongs_to(flag, verb)) continue;
     out += entry(flag_tag(flag), flag.help.in(language));
     out += ".IP\n" + roff(flag.more.in(language)) + '\n';
-    if (const std::string relations = relations_of(language, flag); !relations.empty()) out += roff(relations) + '\n';
+    if (const std::string relations = relations_of(language, flag, verb); !relations.empty())
+      out += roff(relations) + '\n';
   }
   return out;
 }

@@ -44,6 +44,11 @@ class Service {
         datagrams_(settings, log, access_),
         server_(loop, handler(), options()) {}
 
+  Result<> deal_to(const Workers& workers) {
+    for (Loop* worker : workers.loops())
+      if (Result<> dealt = server_.deal_to(*worker); !dealt) return dealt;
+    return {};
+  }
   // Opens everything or fails with the first that does not work. Announces it.
   Result<> open();
   // Serves until a signal, or with --once until a session has ended.
@@ -94,6 +99,7 @@ Server::Handler Service::handler() {
 ServerOptions Service::options() {
   ServerOptions options;
   options.listen.backlog = settings_.backlog;
+  options.listen.reuse_port = settings_.reuse_port;
   options.max_sessions = settings_.once || settings_.handler == Handler::stdio ? 1 : settings_.max_sessions;
   constexpr std::size_t most_programs = 100;  // where nobody says how many: a process is dearer than a connection
   if (settings_.handler == Handler::exec && options.max_sessions == 0) options.max_sessions = most_programs;
@@ -278,7 +284,10 @@ Status serve(const ServeSettings& settings, Talk& talk) {
   // Before the first line is printed: who reads it may send a signal at once.
   Result<SignalEvents> signals = SignalEvents::install(loop);
   if (!signals) return refuse(talk, signals.error());
+  Result<Workers> workers = Workers::beside(loop, settings.workers - 1);
+  if (!workers) return refuse(talk, workers.error());
   Service service(loop, *std::move(signals), settings, log);
+  if (const Result<> dealt = service.deal_to(*workers); !dealt) return refuse(talk, dealt.error());
   if (const Result<> opened = service.open(); !opened) return refuse(talk, opened.error(), service.last_kind());
   loop.spawn([&writer] { return writer.run(); });
   talk.set_writer([&writer](std::string line) { writer.add(std::move(line)); });

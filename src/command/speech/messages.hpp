@@ -43,6 +43,8 @@ inline constexpr Message<text> not_a_source{
 inline constexpr Message<text, text> handler_needs{"the handler {} needs to be told more: {}",
                                                    "처리기 {}: 더 적어야 합니다: {}"};
 inline constexpr Message<text, text> for_handler{"{} is for the handler {}", "{}: 처리기 {}에만 쓰는 옵션입니다"};
+inline constexpr Message<text> on_one_thread{"the handler {} works on one thread, so there is no --workers",
+                                             "처리기 {}: 스레드 하나에서만 동작하므로 --workers는 쓸 수 없습니다"};
 inline constexpr Message<text> not_a_target{
     "{}: a target is one address to connect to, such as localhost:9000 or unix:/run/x.sock",
     "{}: 연결할 주소 하나를 적어야 합니다. 예: localhost:9000, unix:/run/x.sock"};
