@@ -132,6 +132,10 @@ class MEARI_EXPORT Backend {
   virtual Result<SlotId> adopt_accepted(Descriptor descriptor, [[maybe_unused]] const Address& from) {
     return adopt(descriptor, Role::stream);
   }
+  // Ends one that nobody takes in, with RST. Needs no memory.
+  virtual void turn_away(Descriptor accepted) noexcept {
+    if (const Result<SlotId> slot = adopt_accepted(accepted, Address())) close(*slot, true);
+  }
   // Gives the descriptor back, blocking as the rest of the world expects it. Fails with busy while operations are
   // pending or bytes unread.
   virtual Result<Descriptor> release(SlotId slot) = 0;

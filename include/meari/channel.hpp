@@ -6,7 +6,8 @@
 //     co_await peer.write(*line);
 //
 // Each value goes to one receiver, in the order of sending. The limit is a promise about memory, so somebody has to
-// decide what happens when it is reached: see WhenFull. A Channel must outlive the Tasks that wait for it.
+// decide what happens when it is reached: see WhenFull. A Channel must outlive the Tasks that wait for it. All its memory
+// is taken by the constructor, which throws std::bad_alloc.
 #pragma once
 
 #include <cstddef>

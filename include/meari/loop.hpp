@@ -10,11 +10,13 @@
 // A Loop belongs to the thread that turns it. From other threads: post(), stop() and nothing else.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -40,6 +42,21 @@ struct MEARI_EXPORT TaskFailure {
   [[nodiscard]] std::string message() const;  // the Error's message, or the exception's what()
 };
 using FailureHandler = std::function<void(const TaskFailure&)>;
+// What became of a call that gave no Task, or no value: out_of_memory for std::bad_alloc, and for nothing at all.
+[[nodiscard]] MEARI_EXPORT TaskFailure failure_of(std::exception_ptr exception) noexcept;
+
+// Calls what somebody else has given us to be told. The rest of the program must not suffer from its want of memory:
+// std::bad_alloc ends here.
+template <class F, class... Args>
+void call_back(F& told, Args&&... args) {
+#if defined(__cpp_exceptions)
+  try {
+    told(std::forward<Args>(args)...);
+  } catch (const std::bad_alloc&) {}
+#else
+  told(std::forward<Args>(args)...);
+#endif
+}
 
 struct LoopOptions {
   BackendOptions backend;
@@ -99,7 +116,7 @@ class MEARI_EXPORT Loop {
   // steps. Returns how many things ran.
   std::size_t turn(Time until);
 
-  // Runs `callable` in a turn soon. From any thread; in order for each thread.
+  // Runs `callable` in a turn soon. From any thread; in order for each thread. Throws std::bad_alloc.
   template <class F>
     requires std::is_invocable_v<F&>
   void post(F callable);
@@ -108,10 +125,14 @@ class MEARI_EXPORT Loop {
 
   // The time of this turn: one system call serves everybody in it.
   [[nodiscard]] Time now() const noexcept { return now_; }
-  // Fires once at `timer.at`. Set again: moved. Timers of the same time fire in the order in which they were set.
-  void set(Timer& timer, Time at);
+  // Fires once at `timer.at`. Set again: moved. Timers of the same time fire in the order in which they were set. A timer
+  // is never lost: where the heap of timers can get no more memory, it waits in a list beside it.
+  void set(Timer& timer, Time at) noexcept;
   void unset(Timer& timer) noexcept;
-  [[nodiscard]] Time next_timer() const noexcept { return timers_.empty() ? never : timers_.front().at; }
+  [[nodiscard]] Time next_timer() const noexcept {
+    const Time next = timers_.empty() ? never : timers_.front().at;
+    return beside_ == nullptr ? next : std::min(next, next_beside()->at);
+  }
 
   // Runs after all that is ready by now.
   void ready(Ready& ready) noexcept { ready_->push(ready); }
@@ -131,8 +152,9 @@ class MEARI_EXPORT Loop {
   // One observer; an empty one turns it off.
   void observe(Observer observer) { observer_ = std::move(observer); }
   [[nodiscard]] bool observed() const noexcept { return static_cast<bool>(observer_); }
+  // What an observer cannot take in for want of memory (std::bad_alloc) it is not told again.
   void emit(const Event& event) const {
-    if (observer_) observer_(event);
+    if (observer_) call_back(observer_, event);
   }
 
   // How many Tasks were spawned here and have not ended.
@@ -170,6 +192,12 @@ class MEARI_EXPORT Loop {
   std::size_t run_ready();
   void place(TimerPlace entry, std::size_t at) noexcept;
   void remove_timer(std::size_t at) noexcept;
+  [[nodiscard]] bool make_room_for_a_timer() noexcept;
+  [[nodiscard]] Timer* next_beside() const noexcept;
+  void remove_beside(Timer& timer) noexcept;
+  void bring_in() noexcept;
+  void put(Timer& timer) noexcept;
+  void put_beside(Timer& timer) noexcept;
   [[nodiscard]] bool stop_requested() noexcept;  // takes the request
   void turn_until_over(const bool& over, Activity& activity);
 
@@ -180,6 +208,7 @@ class MEARI_EXPORT Loop {
   bool turning_ = false;
   Time now_{};
   std::vector<TimerPlace> timers_;  // a heap of four children
+  Timer* beside_ = nullptr;         // those that it has no room for, linked by Ready::next, oldest first
   std::uint64_t timers_set_ = 0;
   Observer observer_;
   LoopOptions options_;

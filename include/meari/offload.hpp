@@ -11,6 +11,7 @@
 
 #include <exception>
 #include <functional>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -51,7 +52,7 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
  public:
   using Value = typename ResultIn<Returned>::type;
 
-  explicit OffloadActivity(Offload<F>&& description) : work_(new Work(std::move(description.callable))) {}
+  explicit OffloadActivity(Offload<F>&& description) : work_(new(std::nothrow) Work(std::move(description.callable))) {}
   ~OffloadActivity() {
     MEARI_ASSERT(work_ == nullptr || !work_->given);
     delete work_;
@@ -60,6 +61,7 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
   bool start(Loop& loop, bool canceled) noexcept {
     this->run = [](Ready& ready) { static_cast<OffloadActivity&>(ready).finish(); };
     if (canceled) error_ = Errc::canceled;
+    else if (work_ == nullptr) error_ = Errc::out_of_memory;
     else error_ = loop.help(*work_);
     if (error_) {
       loop.ready(*this);
@@ -79,8 +81,8 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
     return nullptr;
   }
   [[nodiscard]] Fate fate() noexcept {
-    if (error_) return Fate::error;
-    if (work_->exception) return Fate::exception;
+    if (error_ || work_->failure.error) return Fate::error;
+    if (work_->failure.exception) return Fate::exception;
     if constexpr (!std::is_same_v<Returned, Value>) {
       if (!*work_->returned) return Fate::error;
     }
@@ -93,12 +95,13 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
     }
   }
   Error take_error() noexcept {
+    if (error_) return std::move(error_);
     if constexpr (!std::is_same_v<Returned, Value>) {
-      if (!error_) return work_->returned->error();
+      if (!work_->failure.error) return work_->returned->error();
     }
-    return std::move(error_);
+    return std::move(work_->failure.error);
   }
-  std::exception_ptr take_exception() noexcept { return std::move(work_->exception); }
+  std::exception_ptr take_exception() noexcept { return std::move(work_->failure.exception); }
   const Activity* describe(Dump& dump) const override {
     dump.line("offload");
     return nullptr;
@@ -109,7 +112,7 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
     explicit Work(F&& given_callable) : callable(std::move(given_callable)) {
       this->work = [](Job& job) {
         Work& self = static_cast<Work&>(job);
-        self.exception = caught([&self] {
+        std::exception_ptr exception = caught([&self] {
           if constexpr (std::is_void_v<Returned>) {
             std::invoke(self.callable);
             self.returned.emplace();
@@ -117,6 +120,7 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
             self.returned.emplace(std::invoke(self.callable));
           }
         });
+        if (exception) self.failure = failure_of(std::move(exception));
       };
       this->run = [](Ready& ready) {
         Work& self = static_cast<Work&>(ready);
@@ -128,7 +132,7 @@ class OffloadActivity : public Activity, private Ready {  // the Ready: cancelle
     }
     F callable;
     std::optional<ValueOrUnit<Returned>> returned;
-    std::exception_ptr exception;
+    TaskFailure failure;
     OffloadActivity* waiter = nullptr;  // the loop's thread only
     bool given = false;                 // a helper, or the way back, has it
   };

@@ -96,6 +96,7 @@ class ReadyList {
 // A Ready with a time. Set and unset through the loop, which keeps them all in one heap.
 struct Timer : Ready {
   static constexpr std::uint32_t unset = std::numeric_limits<std::uint32_t>::max();
+  static constexpr std::uint32_t beside = unset - 1;  // in a list of the loop's, because the heap got no memory
   Time at = never;
   std::uint32_t place = unset;  // its index in the heap
   [[nodiscard]] bool is_set() const noexcept { return place != unset; }

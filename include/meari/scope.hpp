@@ -68,7 +68,8 @@ class MEARI_EXPORT Scope {
   ~Scope();
 
   // Starts callable(arguments…), which gives a Task; it begins in a step of its own. Callable and arguments live as
-  // long as that Task, so they may be taken by reference. Never a Task: its lambda might be gone.
+  // long as that Task, so they may be taken by reference. Never a Task: its lambda might be gone. Without memory it is a
+  // child that has failed with out_of_memory.
   template <class F, class... Args>
   void spawn(F callable, Args... args);
   // Asks the body and all children to end.
@@ -153,7 +154,7 @@ void Scope::spawn(F callable, Args... args) {
   });
   if (child->task != nullptr) return enter(*child);
   delete child;
-  child_over({exception ? Error() : Error(Errc::out_of_memory, "spawn"), exception});
+  child_over(failure_of(std::move(exception)));
 }
 
 // What scoped() gives.
@@ -186,7 +187,7 @@ class ScopedActivity : public Activity, private Ready {  // the Ready: the body 
       body_.promise()->begin(loop, *this, canceled);
       return false;
     }
-    scope_.fail({exception ? Error() : Error(Errc::out_of_memory), exception});
+    scope_.fail(failure_of(std::move(exception)));
     scope_.body_over_ = true;
     return scope_.size_ == 0;
   }

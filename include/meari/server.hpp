@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -113,7 +114,9 @@ struct ServerOptions {
   // Asked for each connection, where it is set: who is not admitted is closed at once.
   std::function<bool(const Address& source)> admit;
 
-  // Told on the thread of the server's own loop, in order, also of sessions that run elsewhere; must not wait.
+  // Told on the thread of the server's own loop, in order, also of sessions that run elsewhere; must not wait. What they
+  // cannot do for want of memory (std::bad_alloc) is not done: the server goes on. A connection for which there is no memory
+  // is closed, and the next one has to wait a little.
   std::function<void(const Session&)> on_start;
   std::function<void(const Session&, const SessionEnd&)> on_end;
   // A source has had one connection too many: its max_per_source has been reached.
@@ -186,20 +189,21 @@ class MEARI_EXPORT Server {
   }
 
   Task<> accept_all(Listener& listener);
-  Task<> wait_for_room();
-  Task<> wait_for_rate();
+  // When to look again whether one more session may begin; nothing: now.
+  std::optional<Time> has_to_wait();
   House& least_busy() noexcept;
+  Result<std::vector<Address>> open_listeners(const Endpoint& where);
 
   // On the server's thread.
   void begin_session(Arrival arrival, const Listener& listener);
-  void deal(House& house, Arrival arrival, std::uint64_t listener);
+  void admit(Arrival arrival, const Listener& listener);
   void session_is_over(Active& active, const SessionEnd& end);
   void make_room(House& house) noexcept;
 
   // On the thread of the session's loop.
   void arrive(Dealt& dealt);
-  void enter(Active& active, SlotId slot, std::uint64_t listener) noexcept;
-  void start(Active& active, Stream stream);
+  [[nodiscard]] bool enter(Active& active, SlotId slot, std::uint64_t listener) noexcept;  // false: without its timeouts
+  void start(Active& active, Stream stream, bool entered);
   void handler_ended(Active& active);
   void leave(Active& active, const TaskFailure& failure);
   static SessionEnd conclude(Active& active, const TaskFailure& failure);
@@ -207,9 +211,10 @@ class MEARI_EXPORT Server {
   static void end_idle(House& house);
   static void cut_off(House& house);
 
-  void pause(std::string reason);
+  void pause(const Error& shortage);
+  template <std::invocable Reason>
+  void pause(Reason reason);
   void resume();
-  Task<> drain_all();
   void end_idle();
   void cut_off();
   [[nodiscard]] bool anybody_lingers() const noexcept;

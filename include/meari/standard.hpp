@@ -135,7 +135,8 @@ class MEARI_EXPORT Source {
   // with it, except from a file, where whoever reads next finds it again.
   static Source standard_input() { return standard_input(*Loop::current()); }
   static Source standard_input(Loop& loop);
-  // Any file, pipe, socket or terminal; on Windows a HANDLE. A borrowed one must stay open as long as the Source.
+  // Any file, pipe, socket or terminal; on Windows a HANDLE. A borrowed one must stay open as long as the Source. Throws
+  // std::bad_alloc; an owned one is closed then.
   static Source of(Descriptor descriptor, Ownership ownership = Ownership::borrowed) {
     return of(*Loop::current(), descriptor, ownership);
   }

@@ -138,7 +138,7 @@ class [[nodiscard]] FinishSending {
 // A write that has to wait starts the clock of the stall timeout.
 MEARI_EXPORT void watch_stall(Loop& loop, SlotId slot) noexcept;
 // What Stream::set_timeouts() does, for a slot.
-MEARI_EXPORT void set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept;
+MEARI_EXPORT bool set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept;
 template <class Description>
 class WriteActivity : public OperationActivity<Description> {
  public:
@@ -173,7 +173,8 @@ class MEARI_EXPORT Stream {
 
   // Reads at least one byte: an ordered piece of what the peer sent, on loan from the loop's pool.
   // An empty Chunk means that the peer has finished sending; that is not an error, and later reads say so again.
-  // Fails with timed_out (idle), canceled, connection_reset, busy.
+  // Fails with timed_out (idle), canceled, connection_reset, busy, or out_of_memory: then nothing is lost, and the next
+  // read tries again.
   Read read() noexcept { return Read(slot_, std::numeric_limits<std::size_t>::max()); }
   // At most `limit` bytes; at least 1.
   Read read_some(std::size_t limit) noexcept { return Read(slot_, limit); }
@@ -205,13 +206,14 @@ class MEARI_EXPORT Stream {
   // Ends it at once, with RST: the peer sees connection_reset.
   void abort() noexcept;
 
-  // Puts bytes back: the next read gives them first.
+  // Puts bytes back: the next read gives them first. Without memory for it every later read fails with out_of_memory.
   void unread(Chunk chunk) {
     if (loop_ != nullptr) loop_->backend().unread(slot_, std::move(chunk));
   }
-  // Server sessions begin with idle 5 min and stall 30 s; others without. Zero: never.
-  void set_timeouts(Timeouts timeouts) noexcept {
-    if (loop_ != nullptr) v1::set_timeouts(*loop_, slot_, timeouts);
+  // Server sessions begin with idle 5 min and stall 30 s; others without. Zero: never. False: there is no memory to keep
+  // them, and so there are none; only the first call asks for some.
+  bool set_timeouts(Timeouts timeouts) noexcept {
+    return loop_ == nullptr || v1::set_timeouts(*loop_, slot_, timeouts);
   }
 
   [[nodiscard]] Result<Address> local() const;

@@ -19,7 +19,8 @@
 //   co_await std::move(r);                                      // pass the failure on
 //
 // What to know:
-//  - An exception that leaves a Task is rethrown where it is awaited; as_result() does not catch it.
+//  - An exception that leaves a Task is rethrown where it is awaited; as_result() does not catch it. Only std::bad_alloc
+//    is no exception any more: such a Task fails with out_of_memory, as one does that gets no memory for its frame.
 //  - Cancelling is sticky: what is under way may still succeed, and every later co_await fails with `canceled`. So
 //    leave on `canceled`; clean-up that must still wait goes into shielded().
 //  - Guards that look at std::uncaught_exceptions() take an Error for a success. RAII that always undoes is fine.
@@ -124,8 +125,10 @@ class MEARI_EXPORT TaskState : public Ready {
   void unhandled_exception() noexcept {
     // A destructor threw while the frame of a failed Task was destroyed: nobody is left to hear of it.
     if (phase_ == Phase::ended) std::terminate();
+    TaskFailure failure = failure_of(std::current_exception());
+    if (!failure.exception) return set_error(std::move(failure.error));
     forget_outcome();
-    std::construct_at(&exception_, std::current_exception());
+    std::construct_at(&exception_, std::move(failure.exception));
     fate_ = Fate::exception;
   }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -16,7 +15,7 @@ struct Bytes::Block {
 Result<Bytes> Bytes::try_copy_of(std::span<const std::byte> bytes) noexcept {
   Bytes copy;
   if (bytes.empty()) return copy;
-  void* memory = std::malloc(sizeof(Block) + bytes.size());
+  void* memory = ::operator new(sizeof(Block) + bytes.size(), std::nothrow);
   if (memory == nullptr) return Errc::out_of_memory;
   copy.block_ = new (memory) Block;
   auto* data = static_cast<std::byte*>(memory) + sizeof(Block);
@@ -49,7 +48,7 @@ void Bytes::retain() const noexcept {
 void Bytes::release() noexcept {
   if (block_ == nullptr || block_->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   block_->~Block();
-  std::free(block_);
+  ::operator delete(static_cast<void*>(block_));
 }
 
 }  // namespace v1

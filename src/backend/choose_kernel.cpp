@@ -5,6 +5,7 @@
 
 #include "src/backend/epoll.hpp"
 #include "src/backend/uring.hpp"
+#include "src/os/memory.hpp"
 #include "src/os/system.hpp"
 
 namespace meari {
@@ -51,9 +52,7 @@ Result<ChosenBackend> chosen(Result<std::unique_ptr<Backend>> made, std::string 
   return ChosenBackend{std::move(*made), std::move(refused)};
 }
 
-}  // namespace
-
-Result<ChosenBackend> choose_backend(const BackendOptions& options) {
+Result<ChosenBackend> choose(const BackendOptions& options) {
   BackendChoice choice = options.choice;
   if (choice == BackendChoice::automatic) {
     if (const char* name = std::getenv("MEARI_BACKEND"); name != nullptr && *name != '\0') {
@@ -69,6 +68,12 @@ Result<ChosenBackend> choose_backend(const BackendOptions& options) {
       make_uring({.pool_bytes = options.pool_bytes, .floor = choice == BackendChoice::uring_floor});
   if (made || choice != BackendChoice::automatic || !may_do_without(made.error())) return chosen(std::move(made));
   return chosen(make_epoll(options.pool_bytes), explain(made.error()));
+}
+
+}  // namespace
+
+Result<ChosenBackend> choose_backend(const BackendOptions& options) {
+  return os::in_memory([&] { return choose(options); });
 }
 
 }  // namespace v1

@@ -85,6 +85,10 @@ class Epoll final : public Kernel<Epoll> {
   bool try_receive(Slot& slot, Receive& receive) {
     const std::span<std::byte> room = pool_.room(least_room);
     if (room.empty()) {
+      if (!pool_.used_up()) {  // the system has no memory, and what others give back may never come
+        receive.error = Errc::out_of_memory;
+        return true;
+      }
       starve(slot);
       return false;
     }

@@ -79,6 +79,13 @@ class Kernel : public Slotted<Self> {
     return admit_descriptor(descriptor, {Role::stream, from.family() == Family::local, true});
   }
 
+  void turn_away(Descriptor accepted) noexcept override {
+    Slot slot;  // none of the table's, which may have no memory for one
+    slot.descriptor = accepted;
+    slot.abort = true;
+    kernel::close(slot);
+  }
+
   Result<std::pair<SlotId, SlotId>> pair() override {
     Result<std::pair<Socket, Socket>> sockets = Socket::pair();
     if (!sockets) return sockets.error();

@@ -1,7 +1,6 @@
 #include "src/backend/pool.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -75,7 +74,7 @@ void Pool::destroy(Slab& slab) noexcept {
 // An allocation of its own is one block: the header, then the bytes.
 Slab* allocate_slab(std::size_t bytes) noexcept {
   if (bytes > std::numeric_limits<std::uint32_t>::max()) return nullptr;
-  void* block = std::malloc(sizeof(Slab) + bytes);
+  void* block = ::operator new(sizeof(Slab) + bytes, std::nothrow);
   if (block == nullptr) return nullptr;
   return new (block)
       Slab{1, static_cast<std::uint32_t>(bytes), nullptr, static_cast<std::byte*>(block) + sizeof(Slab), nullptr};
@@ -85,7 +84,7 @@ void recycle(Slab& slab) noexcept {
   if (slab.pool != nullptr) {
     static_cast<Pool*>(slab.pool)->put(slab);
   } else {
-    std::free(&slab);
+    ::operator delete(static_cast<void*>(&slab));
   }
 }
 

@@ -48,6 +48,7 @@ class Pool {
   }
 
   [[nodiscard]] bool scarce() const noexcept { return out_ > slabs_ / 2; }
+  [[nodiscard]] bool used_up() const noexcept { return out_ == slabs_; }  // else it is the system that has no memory
   [[nodiscard]] std::size_t slabs_out() const noexcept { return out_; }
   [[nodiscard]] std::size_t slab_budget() const noexcept { return slabs_; }
   // Bytes that Chunks keep, in whole slabs; the one being filled counts only when a Chunk is in it.

@@ -117,7 +117,10 @@ void SlotBackend::unread(SlotId id, Chunk chunk) {
   if (pool_.scarce()) settle(chunk, pool_);
   const auto count = static_cast<std::uint32_t>(chunk.size());
   Unread* piece = new_unread(spare_unread_, std::move(chunk));
-  if (piece == nullptr) return failure_came(*slot, Errc::out_of_memory);
+  if (piece == nullptr) {  // what stands behind a gap is worth nothing
+    drop_unread(*slot);
+    return failure_came(*slot, Errc::out_of_memory);
+  }
   if (slot->last_unread == nullptr) {
     slot->last_unread = piece->next = piece;
   } else {

@@ -164,6 +164,7 @@ inline bool SlotBackend::leave(Slot& slot, Operation& operation) noexcept {
 
 inline void SlotBackend::bytes_came(Slot& slot, Chunk chunk) noexcept {
   count_received(slot, chunk.size());
+  if (slot.failure) return;  // there is a gap before it: memory was short
   if (!append_unread(slot, std::move(chunk))) {
     failure_came(slot, Errc::out_of_memory);
   }

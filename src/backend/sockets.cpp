@@ -56,7 +56,8 @@ Result<Found> examine(Descriptor descriptor) {
   } else if (adopted->listening) {
     found.role = Role::listener;
   } else {
-    found.connected = os::peer_address(descriptor).has_value();
+    const Result<Address> peer = os::peer_address(descriptor);
+    found.connected = peer || peer.error() == Errc::out_of_memory;  // no memory for its path: it has one
   }
   return found;
 }
@@ -89,12 +90,12 @@ Result<SocketInfo> info(Descriptor descriptor, Role role, bool local) {
 void close(const Slot& slot) noexcept {
   // Without RST the peer would take what was cut off for whole. To dissolve the connection is the other way to send one.
   if (slot.abort && !os::set_linger(slot.descriptor, 0)) os::disconnect(slot.descriptor);
-  Address path;
-  if (slot.local && slot.role == Role::listener)
-    if (Result<Address> bound = os::local_address(slot.descriptor)) path = *std::move(bound);
+  os::NativeAddress path;
+  const bool bound =
+      slot.local && slot.role == Role::listener && sys::getsockname(slot.descriptor, path.data(), &path.size) == 0;
   sys::close(slot.descriptor);
   // Not while somebody else still listens there: another process with a copy of the descriptor, or a successor.
-  if (path.family() == Family::local) static_cast<void>(os::remove_stale(path));
+  if (bound) static_cast<void>(os::remove_stale(path));
 }
 
 Result<Chunk> copied(Pool& pool, std::span<const std::byte> bytes) {

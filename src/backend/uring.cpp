@@ -132,6 +132,10 @@ Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
 bool Uring::try_receive(Slot& slot, Receive& receive) {
   const std::span<std::byte> room = pool_.room(least_room);
   if (room.empty()) {
+    if (!pool_.used_up()) {  // the system has no memory, and what others give back may never come
+      receive.error = Errc::out_of_memory;
+      return true;
+    }
     starve(slot);
     return false;
   }
@@ -471,11 +475,26 @@ void Uring::settle_touched() {
   ran_out_ = false;
 }
 
+// The system has no memory: what others give back may never come, so nobody waits for it.
+void Uring::fail_starved() noexcept {
+  while (somebody_starves()) {
+    Slot& slot = slots_.at(first_starved_);
+    unstarve(slot);
+    Receive* receive = receiver(slot);
+    if (receive == nullptr) continue;
+    leave(slot, *receive);
+    refuse(*receive, Errc::out_of_memory);
+  }
+}
+
 // Memory has come back: those who wait for it go on. Who is known to have something to receive takes memory, so only
 // some of them at a time, and once a turn, so that they get it in their order; the others cost nothing until something
 // comes.
 void Uring::feed_some() {
-  if (!buffers_.refill()) return;
+  if (!buffers_.refill()) {
+    if (somebody_starves() && !pool_.used_up()) fail_starved();
+    return;
+  }
   unsigned room = std::max(buffers_.in_ring() / 2, 1U);
   while (somebody_starves()) {
     Slot& slot = slots_.at(first_starved_);

@@ -152,12 +152,15 @@ class Uring final : public Kernel<Uring> {
   [[gnu::always_inline]] inline void take(const Completion& completion);
   void touch(Slot& slot) {
     if (slot.touched) return;
+    if (touched_.size() == touched_.capacity()) [[unlikely]]
+      settle_touched();  // rather than to ask for more memory here
     slot.touched = true;
     touched_.push_back(slot.place);
   }
   void settle_touched();
   void join_pieces(Slot& slot);
   void feed_some();
+  void fail_starved() noexcept;
   template <class Done>
   void work_until(Done&& is_done, Duration limit);
   void ask(Slot& slot);

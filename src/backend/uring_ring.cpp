@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "src/os/memory.hpp"
+
 namespace meari {
 inline namespace v1 {
 namespace uring {
@@ -142,9 +144,16 @@ bool Ring::pop_aside(Completion& completion) noexcept {
   return true;
 }
 
+// As many as there is memory for: the others stay where they are, and the kernel keeps what it has no room for.
 void Ring::put_aside() noexcept {
   unsigned head = *ring_.cq.khead;
-  for (const unsigned tail = load(ring_.cq.ktail); head != tail; ++head) {
+  const unsigned tail = load(ring_.cq.ktail);
+  const auto make_room = [this]() -> Result<> {
+    aside_.reserve(std::max(2 * aside_.capacity(), std::size_t{ring_.cq.ring_entries}));
+    return {};
+  };
+  for (; head != tail; ++head) {
+    if (aside_.size() == aside_.capacity() && !os::in_memory(make_room)) break;
     aside_.push_back(seen(ring_.cq.cqes[head & ring_.cq.ring_mask]));
   }
   store(ring_.cq.khead, head);

@@ -19,7 +19,9 @@ thread_local Loop* current_loop = nullptr;
 
 void print_failure(const TaskFailure& failure) {
   if (failure.error.peer_is_gone() || failure.error == Errc::canceled) return;
-  std::fprintf(stderr, "meari: a task failed: %s\n", failure.message().c_str());
+  const char* otherwise = failure.exception ? "exception" : describe(failure.error.code());
+  if (caught([&] { std::fprintf(stderr, "meari: a task failed: %s\n", failure.message().c_str()); }))
+    std::fprintf(stderr, "meari: a task failed: %s\n", otherwise);
 }
 
 }  // namespace
@@ -77,6 +79,7 @@ Loop::~Loop() {
     if (posted.drop != nullptr) posted.drop(posted);
   }
   for (const TimerPlace& entry : timers_) entry.timer->place = Timer::unset;
+  while (beside_ != nullptr) remove_beside(*beside_);
 }
 
 void Loop::see_guests_off() {
@@ -172,7 +175,7 @@ std::size_t Loop::run_posted() noexcept {
   for (; Ready* ready = posted.pop(); ++ran) {
     streak_ = 0;
     if (std::exception_ptr exception = caught([ready] { ready->run(*ready); }))
-      tasks_->handler_({Error(), std::move(exception)});
+      call_back(tasks_->handler_, failure_of(std::move(exception)));
   }
   return ran;
 }
@@ -189,15 +192,71 @@ bool Loop::take_back(Job& job) noexcept { return remote_->helpers.take_back(job)
 // Timers: a heap in which every node has four children, so that it is half as deep as with two, and the four that
 // are compared with each other share a cache line or two.
 
-void Loop::set(Timer& timer, Time at) {
-  if (timer.is_set()) remove_timer(timer.place);
+void Loop::set(Timer& timer, Time at) noexcept {
+  unset(timer);
   timer.at = at;
+  if (beside_ != nullptr || !make_room_for_a_timer()) [[unlikely]]
+    return put_beside(timer);
+  put(timer);
+}
+
+void Loop::put(Timer& timer) noexcept {
   timers_.push_back({});
-  place({at, timers_set_++, &timer}, timers_.size() - 1);
+  place({timer.at, timers_set_++, &timer}, timers_.size() - 1);
 }
 
 void Loop::unset(Timer& timer) noexcept {
-  if (timer.is_set()) remove_timer(timer.place);
+  if (!timer.is_set()) return;
+  if (timer.place == Timer::beside) [[unlikely]]
+    return remove_beside(timer);
+  remove_timer(timer.place);
+}
+
+bool Loop::make_room_for_a_timer() noexcept {
+  if (timers_.size() != timers_.capacity()) return true;
+  return caught([this] { timers_.reserve(timers_.capacity() * 2); }) == nullptr;
+}
+
+// Without memory for the heap: slower, and nobody has to hear of it.
+
+Timer* Loop::next_beside() const noexcept {
+  Timer* next = beside_;
+  for (Timer* timer = beside_; timer != nullptr; timer = static_cast<Timer*>(timer->next))
+    if (timer->at < next->at) next = timer;
+  return next;
+}
+
+void Loop::remove_beside(Timer& timer) noexcept {
+  Timer* before = nullptr;
+  for (Timer* at = beside_; at != &timer; at = static_cast<Timer*>(at->next)) before = at;
+  auto* after = static_cast<Timer*>(std::exchange(timer.next, nullptr));
+  if (before == nullptr) beside_ = after;
+  else before->next = after;
+  timer.place = Timer::unset;
+}
+
+// As many as there is room for again, the oldest first.
+void Loop::bring_in() noexcept {
+  while (beside_ != nullptr && make_room_for_a_timer()) {
+    Timer& timer = *beside_;
+    remove_beside(timer);
+    put(timer);
+  }
+}
+
+// Behind all that wait there, so that each of them was set later than any in the heap.
+void Loop::put_beside(Timer& timer) noexcept {
+  bring_in();
+  if (beside_ == nullptr && make_room_for_a_timer()) return put(timer);
+  timer.place = Timer::beside;
+  timer.next = nullptr;
+  if (beside_ == nullptr) {
+    beside_ = &timer;
+  } else {
+    Ready* last = beside_;
+    while (last->next != nullptr) last = last->next;
+    last->next = &timer;
+  }
 }
 
 void Loop::remove_timer(std::size_t at) noexcept {
@@ -229,14 +288,18 @@ void Loop::place(TimerPlace entry, std::size_t at) noexcept {
 }
 
 std::size_t Loop::fire_timers() {
+  if (beside_ != nullptr) [[unlikely]]
+    bring_in();
   // As many as there are now: a timer that is set again for a time that has passed waits for the next turn.
+  std::size_t left = timers_.size();
+  for (const Ready* timer = beside_; timer != nullptr; timer = timer->next) ++left;
   std::size_t fired = 0;
-  for (std::size_t left = timers_.size(); left != 0 && !timers_.empty() && timers_.front().at <= now_;
-       --left, ++fired) {
-    Timer& timer = *timers_.front().timer;
-    remove_timer(0);
+  for (; left != 0 && next_timer() <= now_; --left, ++fired) {
+    Timer* timer = next_beside();
+    if (timer == nullptr || (!timers_.empty() && timers_.front().at <= timer->at)) timer = timers_.front().timer;
+    unset(*timer);
     streak_ = 0;
-    timer.run(timer);
+    timer->run(*timer);
   }
   return fired;
 }

@@ -1,5 +1,6 @@
 #include <meari/signals.hpp>
 
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -25,7 +26,8 @@ SignalEvents::~SignalEvents() = default;
 Result<SignalEvents> SignalEvents::install(Loop& loop) {
   Result<os::Signals> signals = os::Signals::install();
   if (!signals) return signals.error();
-  auto installed = std::make_unique<Installed>(std::move(*signals));
+  std::unique_ptr<Installed> installed(new (std::nothrow) Installed(std::move(*signals)));
+  if (installed == nullptr) return Error(Errc::out_of_memory, "install signal handlers");
   if (auto watched = Watched::watch(installed->signals.readable(), loop))
     installed->watched.emplace(std::move(*watched));
   return SignalEvents(std::move(installed));

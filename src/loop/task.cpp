@@ -8,6 +8,22 @@
 namespace meari {
 inline namespace v1 {
 
+// Failures
+
+TaskFailure failure_of(std::exception_ptr exception) noexcept {
+#if defined(__cpp_exceptions)
+  if (exception) {
+    try {
+      std::rethrow_exception(exception);
+    } catch (const std::bad_alloc&) {
+    } catch (...) {
+      return {Error(), std::move(exception)};
+    }
+  }
+#endif
+  return {Error(Errc::out_of_memory), nullptr};
+}
+
 // Dumps
 
 void Dump::line(std::string_view what) {
@@ -60,7 +76,7 @@ TaskFailure Scope::leave(Child& child) noexcept {
 void Scope::child_over(TaskFailure failure) noexcept {
   if (failure.error || failure.exception) {
     if (!handler_) fail(std::move(failure));
-    else if (!(canceled_ && failure.error == Errc::canceled)) handler_(failure);
+    else if (!(canceled_ && failure.error == Errc::canceled)) call_back(handler_, failure);
   }
   finish_if_over();
 }

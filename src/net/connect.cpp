@@ -1,7 +1,8 @@
 #include <meari/connect.hpp>
 
 #include <algorithm>
-#include <deque>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include <meari/offload.hpp>
@@ -44,7 +45,10 @@ class RaceActivity final : public Activity {
  public:
   using Value = Stream;
 
-  explicit RaceActivity(Race&& race) : addresses_(std::move(race.addresses)), options_(std::move(race.options)) {
+  explicit RaceActivity(Race&& race)
+      : addresses_(std::move(race.addresses)),
+        options_(std::move(race.options)),
+        attempts_(std::make_unique<Attempt[]>(addresses_.size())) {
     stagger_.race = this;
     stagger_.run = [](Ready& ready) {
       RaceActivity& race = *static_cast<Stagger&>(static_cast<Timer&>(ready)).race;
@@ -105,7 +109,7 @@ class RaceActivity final : public Activity {
       error_ = slot.error().during("connect to", address);
       return false;
     }
-    Attempt& attempt = attempts_.emplace_back();
+    Attempt& attempt = attempts_[begun_++];
     attempt.race = this;
     attempt.slot = *slot;
     attempt.target = address;
@@ -149,7 +153,7 @@ class RaceActivity final : public Activity {
   void stop() noexcept {
     stopped_ = true;
     loop_->unset(stagger_);
-    for (Attempt& attempt : attempts_) {
+    for (Attempt& attempt : std::span(attempts_.get(), begun_)) {
       if (attempt.state == Operation::State::pending) loop_->backend().cancel(attempt);
     }
   }
@@ -171,8 +175,9 @@ class RaceActivity final : public Activity {
   std::vector<Address> addresses_;
   ConnectOptions options_;
   Loop* loop_ = nullptr;
-  std::deque<Attempt> attempts_;  // they never move
-  std::size_t next_ = 0;
+  std::unique_ptr<Attempt[]> attempts_;  // one for each address
+  std::size_t begun_ = 0;                // of the attempts
+  std::size_t next_ = 0;                 // of the addresses
   std::size_t pending_ = 0;
   Stagger stagger_;
   Stream winner_;
@@ -184,7 +189,7 @@ Task<Stream> race(std::vector<Address> addresses, ConnectOptions options) {
   if (addresses.empty()) co_return fail(Errc::invalid_argument, "connect to", "no address");
   addresses = interleaved(addresses);
   Stream stream = co_await Race(std::move(addresses), options);
-  stream.set_timeouts(options.timeouts);
+  if (!stream.set_timeouts(options.timeouts)) co_return fail(Errc::out_of_memory, "connect to");
   co_return std::move(stream);
 }
 
@@ -212,16 +217,26 @@ Task<std::vector<Address>> look_up(Endpoint where) {
   co_return co_await std::move(found);
 }
 
+// To write an address down needs memory. An empty Task fails with out_of_memory.
+
 Task<Stream> connect(std::vector<Address> addresses, ConnectOptions options) {
-  std::string what = addresses.size() == 1 ? addresses.front().to_string() : std::string();
   const Duration timeout = options.timeout;
-  return in_time(race(std::move(addresses), std::move(options)), timeout, std::move(what));
+  Task<Stream> connecting;
+  static_cast<void>(caught([&] {
+    std::string what = addresses.size() == 1 ? addresses.front().to_string() : std::string();
+    connecting = in_time(race(std::move(addresses), std::move(options)), timeout, std::move(what));
+  }));
+  return connecting;
 }
 
 Task<Stream> connect(Endpoint where, ConnectOptions options) {
-  std::string what = where.to_string();
   const Duration timeout = options.timeout;
-  return in_time(find_and_race(std::move(where), std::move(options)), timeout, std::move(what));
+  Task<Stream> connecting;
+  static_cast<void>(caught([&] {
+    std::string what = where.to_string();
+    connecting = in_time(find_and_race(std::move(where), std::move(options)), timeout, std::move(what));
+  }));
+  return connecting;
 }
 
 Task<Stream> connect(std::string where, ConnectOptions options) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <meari/chunk.hpp>
+#include <meari/scope.hpp>
 #include <meari/task.hpp>
 
 namespace meari {
@@ -105,6 +106,15 @@ Task<Chunk> gather_until(From from, std::string delimiter, std::size_t limit) {
     if (line.size() >= limit) co_return fail(Errc::limit_reached, "read a line");
     searched = line.size() - std::min(line.size(), delimiter.size() - 1);
   }
+}
+
+// read_until(). Without memory for a long delimiter it is an empty Task, which fails with out_of_memory.
+template <class From>
+Task<Chunk> until(From from, std::string_view delimiter, std::size_t limit) {
+  MEARI_ASSERT(!delimiter.empty());
+  Task<Chunk> reading;
+  static_cast<void>(caught([&] { reading = gather_until(std::move(from), std::string(delimiter), limit); }));
+  return reading;
 }
 
 }  // namespace v1

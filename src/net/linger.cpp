@@ -152,8 +152,11 @@ void let_go(Loop& loop, SlotId slot) noexcept {
   const bool in_use = facts.receiving != nullptr || facts.sending != nullptr;
   if (!facts.connected || facts.ended || in_use) return close_at_once(loop, slot, false);
   if (loop.observed()) loop.emit(event_of(loop, slot, Event::What::closed));
-  auto* linger = new Linger(loop, slot, settle_terms(loop, *loop.backend().policy(slot), facts));
-  if (linger == nullptr) return loop.backend().close(slot, true);
+  // Not as an argument: where there is no memory for the object, nobody would ask for its arguments.
+  std::shared_ptr<Farewells> farewells = settle_terms(loop, *loop.backend().policy(slot), facts);
+  auto* linger = new Linger(loop, slot, std::move(farewells));
+  // The kernel has all that was written, and sends it with the FIN; only who still sends to us may meet RST.
+  if (linger == nullptr) return loop.backend().close(slot, false);
   linger->begin();
 }
 

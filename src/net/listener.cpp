@@ -17,9 +17,8 @@ Result<Stream> Arrival::take_in(Loop& loop) {
 
 void Arrival::turn_away() noexcept {
   if (descriptor_ == no_descriptor) return;
-  // A backend closes what it knows, whatever a descriptor means to it.
-  const Result<SlotId> slot = loop_->backend().adopt_accepted(std::exchange(descriptor_, no_descriptor), from_);
-  if (slot) loop_->backend().close(*slot, true);
+  // The backend knows what a descriptor means to it.
+  loop_->backend().turn_away(std::exchange(descriptor_, no_descriptor));
 }
 
 // ---- listeners

@@ -18,6 +18,18 @@ constexpr os::Ownership of(Ownership ownership) noexcept { return static_cast<os
 constexpr Medium of(os::Medium medium) noexcept { return static_cast<Medium>(medium); }
 static_assert(of(Ownership::owned) == os::Ownership::owned && of(os::Medium::device) == Medium::device);
 
+// What is owned is closed where there is no memory for a Source or Sink that would do it.
+template <class State>
+std::shared_ptr<State> made(Loop& loop, Descriptor descriptor, os::Direction direction, os::Ownership ownership) {
+  std::shared_ptr<State> state;
+  const auto make = [&] { state = std::make_shared<State>(loop, descriptor, ownership); };
+  if (std::exception_ptr failed = caught(make)) {
+    const os::BlockingIo closes_it(descriptor, direction, ownership);
+    std::rethrow_exception(std::move(failed));
+  }
+  return state;
+}
+
 // Without an owner, or not fit for any use any more: the outcome of a read or write that was not even begun.
 Error refusal(bool open, bool canceled) noexcept {
   if (canceled) return Errc::canceled;
@@ -35,8 +47,11 @@ void occupy_standard_descriptors() noexcept { os::occupy_standard_descriptors();
 // the loop does something else, and a third is in use. Little pieces are copied: who keeps a line does not keep a slab.
 class SourceState final : public HandOver {
  public:
-  SourceState(Loop& loop, Descriptor descriptor, os::Ownership ownership) noexcept
-      : HandOver(loop, descriptor, os::Direction::read, ownership) {}
+  SourceState(Loop& loop, Descriptor descriptor, os::Ownership ownership)
+      : HandOver(loop, descriptor, os::Direction::read, ownership) {
+    constexpr std::size_t put_back_at_a_time = 4;
+    unread_.reserve(put_back_at_a_time);
+  }
   ~SourceState() override {
     for (std::size_t i = 0; i != empty_; ++i) release(*empties_[i]);
     for (std::size_t i = 0; i != full_; ++i) release(*fulls_[i].slab);
@@ -49,6 +64,10 @@ class SourceState final : public HandOver {
     }
     if (reader_ != nullptr) {
       reader.error_ = Errc::busy;
+      return true;
+    }
+    if (lost_) {
+      reader.error_ = lost_;
       return true;
     }
     if (!unread_.empty()) {
@@ -82,8 +101,10 @@ class SourceState final : public HandOver {
   }
   [[nodiscard]] bool waits(const SourceReadActivity& reader) const noexcept { return reader_ == &reader; }
 
-  void unread(Chunk chunk) {
-    if (!chunk.empty()) unread_.push_back(std::move(chunk));
+  // Where there is no memory for it bytes are lost, so nothing is read after them.
+  void unread(Chunk chunk) noexcept {
+    if (chunk.empty() || !caught([&] { unread_.push_back(std::move(chunk)); })) return;
+    lost_ = Errc::out_of_memory;
   }
 
   void close() noexcept {
@@ -206,6 +227,7 @@ class SourceState final : public HandOver {
   // Of the loop.
   SourceReadActivity* reader_ = nullptr;
   std::vector<Chunk> unread_;   // the last comes first
+  Error lost_;                  // what could not be put back
   std::array<Slab*, 2> out_{};  // with whoever reads; a reference is ours
   // Of both, with the lock.
   struct Full {
@@ -244,7 +266,7 @@ Source::Source(std::shared_ptr<SourceState> state) noexcept : state_(std::move(s
 Source Source::standard_input(Loop& loop) { return of(loop, os::standard_descriptor(os::Standard::input)); }
 
 Source Source::of(Loop& loop, Descriptor descriptor, Ownership ownership) {
-  return Source(std::make_shared<SourceState>(loop, descriptor, v1::of(ownership)));
+  return Source(made<SourceState>(loop, descriptor, os::Direction::read, v1::of(ownership)));
 }
 
 Source& Source::operator=(Source&& other) noexcept {
@@ -266,8 +288,7 @@ struct FromSource {
 Task<Chunk> Source::read_exactly(std::size_t count) { return gather_exactly(FromSource{state_}, count); }
 
 Task<Chunk> Source::read_until(std::string_view delimiter, std::size_t limit) {
-  MEARI_ASSERT(!delimiter.empty());
-  return gather_until(FromSource{state_}, std::string(delimiter), limit);
+  return until(FromSource{state_}, delimiter, limit);
 }
 
 void Source::unread(Chunk chunk) {
@@ -470,7 +491,7 @@ Sink::Sink(std::shared_ptr<SinkState> state) noexcept : state_(std::move(state))
 Sink Sink::standard_output(Loop& loop) { return of(loop, os::standard_descriptor(os::Standard::output)); }
 
 Sink Sink::of(Loop& loop, Descriptor descriptor, Ownership ownership) {
-  return Sink(std::make_shared<SinkState>(loop, descriptor, v1::of(ownership)));
+  return Sink(made<SinkState>(loop, descriptor, os::Direction::write, v1::of(ownership)));
 }
 
 Sink& Sink::operator=(Sink&& other) noexcept {

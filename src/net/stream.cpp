@@ -62,8 +62,7 @@ struct FromSlot {
 Task<Chunk> Stream::read_exactly(std::size_t count) { return gather_exactly(FromSlot{loop_, slot_}, count); }
 
 Task<Chunk> Stream::read_until(std::string_view delimiter, std::size_t limit) {
-  MEARI_ASSERT(!delimiter.empty());
-  return gather_until(FromSlot{loop_, slot_}, std::string(delimiter), limit);
+  return until(FromSlot{loop_, slot_}, delimiter, limit);
 }
 
 // ---- ends

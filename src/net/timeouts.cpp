@@ -73,14 +73,14 @@ void look(Ready& ready) {
 
 }  // namespace
 
-void set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
+bool set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
   SlotPolicy* policy = loop.backend().policy(slot);
-  if (policy == nullptr) return;
+  if (policy == nullptr) return true;
   const bool limits_progress = timeouts.window > Duration::zero() && timeouts.least_bytes != 0;
   if (policy->terms == nullptr) {
-    if (timeouts.idle == Duration::zero() && timeouts.stall == Duration::zero() && !limits_progress) return;
+    if (timeouts.idle == Duration::zero() && timeouts.stall == Duration::zero() && !limits_progress) return true;
     policy->terms = new (std::nothrow) StreamTerms;
-    if (policy->terms == nullptr) return;  // without memory there are no timeouts; the peer's keep-alive stays
+    if (policy->terms == nullptr) return false;
     policy->terms->owned = true;
   }
   policy->terms->idle_ms = to_ms(timeouts.idle);
@@ -106,6 +106,7 @@ void set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
   if (policy->terms->stall_ms != 0 && loop.backend().facts(slot).sending != nullptr)
     next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->stall_ms));
   if (next != never) loop.set(policy->timer, next);
+  return !limits_progress || policy->terms->progress != nullptr;
 }
 
 void end_sending(Loop& loop, SlotId slot) noexcept {

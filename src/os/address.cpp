@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "memory.hpp"
 #include "native.hpp"
 
 namespace meari {
@@ -21,11 +22,15 @@ constexpr char reading[] = "address";  // the operation that failures here name
   "; write 9000, :9000, localhost:9000, 127.0.0.1:9000, [::1]:9000, unix:/run/x.sock, unix:@name or fd:3, with udp: " \
   "in front for datagrams"
 
-Error refused(std::string_view text, const char* reason) {
+Error refused(std::string_view text, const char* reason) noexcept {
   // The text is what somebody typed; a page of it helps nobody.
   constexpr std::size_t shown = 200;
-  if (text.size() > shown)
-    return Error(Errc::invalid_argument, reading, std::string(text.substr(0, shown)) + "…").because(reason);
+  if (text.size() > shown) {
+    std::array<char, shown + sizeof "…"> start;
+    text.copy(start.data(), shown);
+    std::memcpy(start.data() + shown, "…", sizeof "…");
+    return Error(Errc::invalid_argument, reading, start.data()).because(reason);
+  }
   if (text.empty()) return Error(Errc::invalid_argument, reading, "(empty)").because(reason);
   return Error(Errc::invalid_argument, reading, text).because(reason);
 }
@@ -250,11 +255,13 @@ Address Address::any(Family family, std::uint16_t port) noexcept {
 }
 
 Result<Address> Address::from_path(std::string_view path) {
-  if (const char* wrong = check_path(path)) return refused("unix:" + std::string(path), wrong);
-  Address made;
-  made.family_ = Family::local;
-  made.path_ = std::make_shared<const std::string>(path);
-  return made;
+  return os::in_memory([&]() -> Result<Address> {
+    if (const char* wrong = check_path(path)) return refused("unix:" + std::string(path), wrong);
+    Address made;
+    made.family_ = Family::local;
+    made.path_ = std::make_shared<const std::string>(path);
+    return made;
+  });
 }
 
 Result<Address> Address::parse(std::string_view text) {
@@ -358,7 +365,8 @@ std::strong_ordering Address::compare(const Address& other) const noexcept {
   return path() <=> other.path();
 }
 
-Result<Endpoint> Endpoint::parse(std::string_view text) {
+static Result<Endpoint> read_endpoint(std::string_view text) {
+  using Form = Endpoint::Form;
   Endpoint endpoint;
   std::string_view rest = text;
   if (text.empty()) return refused(text, "there is no address" MEARI_FORMS);
@@ -411,6 +419,10 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
   endpoint.form = Form::name;
   endpoint.host = parts.host;
   return endpoint;
+}
+
+Result<Endpoint> Endpoint::parse(std::string_view text) {
+  return os::in_memory([&] { return read_endpoint(text); });
 }
 
 std::string Endpoint::to_string() const {

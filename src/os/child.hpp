@@ -82,6 +82,7 @@ class Child {
 
  private:
   Child() noexcept = default;
+  static Result<Child> begin(const Program& program);
   void signal_group(int number) noexcept;
 
   Owned ended_;

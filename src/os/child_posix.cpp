@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "memory.hpp"
 #include "native.hpp"
 
 namespace meari::os {
@@ -44,7 +45,7 @@ Result<std::pair<Owned, Owned>> socket_ends() {
 }
 
 // The program's groups of signals and its descriptors. An error is a number of errno.
-int spawn(const Program& program, Descriptor input, Descriptor output, Descriptor errors, pid_t& process) noexcept {
+int spawn(const Program& program, Descriptor input, Descriptor output, Descriptor errors, pid_t& process) {
   FileActions actions;
   Attributes attributes;
   sigset_t all, none;
@@ -105,6 +106,10 @@ std::vector<std::string> environment() {
 }
 
 Result<Child> Child::start(const Program& program) {
+  return in_memory([&] { return begin(program); });
+}
+
+Result<Child> Child::begin(const Program& program) {
   Result<std::pair<Owned, Owned>> input = socket_ends();
   if (!input) return input.error();
   Result<std::pair<Owned, Owned>> output = socket_ends();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "memory.hpp"
+
 #if defined(_WIN32)
 // ws2tcpip.h, which system.hpp includes, has the TCP_ names
 #else
@@ -59,9 +61,17 @@ NativeAddress::NativeAddress(const Address& address) noexcept : size(0) {
   }
 }
 
-Address NativeAddress::address() const {
+Address NativeAddress::address() const noexcept {
+  Result<Address> known = whole_address();
+  if (known) return *std::move(known);
+  Address nameless;
+  nameless.family_ = Family::local;
+  return nameless;
+}
+
+Result<Address> NativeAddress::whole_address() const noexcept {
   const auto at_least = [&](std::size_t needed) { return static_cast<std::size_t>(size) >= needed; };
-  if (!at_least(sizeof storage.ss_family)) return {};
+  if (!at_least(sizeof storage.ss_family)) return Address();
   if (storage.ss_family == AF_INET && at_least(sizeof(sockaddr_in))) {
     sockaddr_in in;
     std::memcpy(&in, &storage, sizeof in);
@@ -82,14 +92,18 @@ Address NativeAddress::address() const {
     constexpr std::size_t start = offsetof(sockaddr_un, sun_path);
     if (!at_least(start + 1)) return local;  // a socket without a name
     const std::size_t room = std::min(static_cast<std::size_t>(size), sizeof(sockaddr_un)) - start;
-    std::string path(reinterpret_cast<const char*>(&storage) + start, room);
-    if (path[0] == '\0' && path.find_first_not_of('\0') == std::string::npos) return local;  // Windows fills with NUL
-    if (path[0] == '\0') path[0] = '@';
-    else path.resize(std::min(path.find('\0'), path.size()));
-    local.path_ = std::make_shared<const std::string>(std::move(path));
-    return local;
+    std::string_view path(reinterpret_cast<const char*>(&storage) + start, room);
+    const bool abstract = path[0] == '\0';
+    if (abstract && path.find_first_not_of('\0') == std::string_view::npos) return local;  // Windows fills with NUL
+    if (!abstract) path = path.substr(0, path.find('\0'));
+    return in_memory([&]() -> Result<Address> {
+      std::string text(path);
+      if (abstract) text[0] = '@';
+      local.path_ = std::make_shared<const std::string>(std::move(text));
+      return local;
+    });
   }
-  return {};
+  return Address();
 }
 
 namespace {
@@ -142,14 +156,14 @@ Result<Address> local_address(Descriptor descriptor) {
   NativeAddress native;
   if (sys::getsockname(descriptor, native.data(), &native.size) != 0)
     return system_error(sys::last_error(), "ask for the local address");
-  return native.address();
+  return native.whole_address();
 }
 
 Result<Address> peer_address(Descriptor descriptor) {
   NativeAddress native;
   if (sys::getpeername(descriptor, native.data(), &native.size) != 0)
     return system_error(sys::last_error(), "ask for the peer's address");
-  return native.address();
+  return native.whole_address();
 }
 
 bool is_self_connected(Descriptor descriptor) noexcept {

@@ -46,8 +46,10 @@ struct NativeAddress {
   [[nodiscard]] sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
   [[nodiscard]] const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
   void clear() noexcept { *this = NativeAddress(); }
-  // What the system wrote. A family that this project does not know gives an Address without a family.
-  [[nodiscard]] Address address() const;
+  // What the system wrote. A family that this project does not know gives an Address without a family. Only the path of
+  // a Unix-domain socket needs memory: without it the Address has no path, or the whole one fails with out_of_memory.
+  [[nodiscard]] Address address() const noexcept;
+  [[nodiscard]] Result<Address> whole_address() const noexcept;
 };
 
 [[nodiscard]] int native_family(Family family) noexcept;  // AF_INET …
@@ -78,6 +80,7 @@ bool notify(Descriptor eventfd) noexcept;
 void disconnect(Descriptor descriptor) noexcept;
 // Removes the Unix-domain socket at this path if connecting is refused, so nobody listens. True if it did.
 [[nodiscard]] bool remove_stale(const Address& address) noexcept;
+[[nodiscard]] bool remove_stale(const NativeAddress& address) noexcept;
 
 // ── Options ──────────────────────────────────────────────────────────────────────────────────────────────────
 

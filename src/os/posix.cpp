@@ -106,10 +106,12 @@ Result<> bind(Descriptor descriptor, const Address& address) {
   return system_error(code, "bind", address);
 }
 
-bool remove_stale(const Address& address) noexcept {
-  if (address.family() != Family::local || address.path().empty() || address.path()[0] == '@') return false;
-  const NativeAddress native(address);
+bool remove_stale(const Address& address) noexcept { return remove_stale(NativeAddress(address)); }
+
+bool remove_stale(const NativeAddress& native) noexcept {
   const char* path = reinterpret_cast<const sockaddr_un*>(&native.storage)->sun_path;
+  if (native.storage.ss_family != AF_UNIX || native.size <= offsetof(sockaddr_un, sun_path) || *path == '\0')
+    return false;
   struct stat about{};
   if (::lstat(path, &about) != 0 || !S_ISSOCK(about.st_mode)) return false;
   // Not blocking: a living server whose queue is full answers EAGAIN, and keeps its path.

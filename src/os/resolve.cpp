@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "memory.hpp"
 #include "native.hpp"
 
 namespace meari {
@@ -74,7 +75,7 @@ Result<std::vector<Address>> look_up(const Endpoint& endpoint) {
 
 }  // namespace
 
-Result<std::vector<Address>> resolve(const Endpoint& endpoint) {
+static Result<std::vector<Address>> all_of(const Endpoint& endpoint) {
   switch (endpoint.form) {
     case Endpoint::Form::loopback: return both(&Address::loopback, endpoint.port);
     case Endpoint::Form::any: return both(&Address::any, endpoint.port);
@@ -86,6 +87,10 @@ Result<std::vector<Address>> resolve(const Endpoint& endpoint) {
   }
   return Error(Errc::invalid_argument, "look up", endpoint.to_string())
       .because("a descriptor is open already and has no addresses to look up");
+}
+
+Result<std::vector<Address>> resolve(const Endpoint& endpoint) {
+  return os::in_memory([&] { return all_of(endpoint); });
 }
 
 }  // namespace v1

@@ -76,10 +76,11 @@ Result<> bind(Descriptor descriptor, const Address& address) {
   return system_error(code, "bind", address);
 }
 
-bool remove_stale(const Address& address) noexcept {
-  if (address.family() != Family::local || address.path().empty()) return false;
-  const NativeAddress native(address);
+bool remove_stale(const Address& address) noexcept { return remove_stale(NativeAddress(address)); }
+
+bool remove_stale(const NativeAddress& native) noexcept {
   const char* path = reinterpret_cast<const sockaddr_un*>(&native.storage)->sun_path;
+  if (native.storage.ss_family != AF_UNIX || *path == '\0') return false;
   const DWORD attributes = ::GetFileAttributesA(path);
   if (attributes == INVALID_FILE_ATTRIBUTES || (attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0) return false;
   const Descriptor probe = sys::socket(AF_UNIX, SOCK_STREAM, 0, WSA_FLAG_NO_HANDLE_INHERIT);

@@ -11,6 +11,7 @@
 #include <meari/scope.hpp>
 #include "src/net/linger.hpp"
 #include "src/net/report.hpp"
+#include "src/os/memory.hpp"
 #include "src/os/native.hpp"
 #include "src/server/sources.hpp"
 
@@ -152,12 +153,12 @@ struct Server::Dealt final : Active {
   Error refused;  // no session came of it
   SessionEnd end;
   Step begin{*this, [](Dealt& dealt) { dealt.server_->arrive(dealt); }};
-  Step begun{*this, [](Dealt& dealt) { dealt.server_->options_.on_start(dealt); }};
+  Step begun{*this, [](Dealt& dealt) { call_back(dealt.server_->options_.on_start, dealt); }};
   Step over{*this, [](Dealt& dealt) {
               Server& server = *dealt.server_;
               const std::unique_ptr<Dealt> last(&dealt);
               if (dealt.refused) {
-                server.pause(dealt.refused.message());
+                server.pause(dealt.refused);
                 return server.make_room(*dealt.house);
               }
               server.session_is_over(dealt, dealt.end);
@@ -196,8 +197,10 @@ Server::~Server() { MEARI_ASSERT(sessions_ == 0); }
 
 Result<> Server::deal_to(Loop& worker) {
   if (worker.backend().name() != loop_.backend().name()) return Error(Errc::invalid_argument, "deal to a loop");
-  houses_.push_back(std::make_unique<House>(*this, worker, houses_.front()->handler));
-  return {};
+  return os::in_memory([&]() -> Result<> {
+    houses_.push_back(std::make_unique<House>(*this, worker, houses_.front()->handler));
+    return {};
+  });
 }
 
 // ---- listening
@@ -209,6 +212,10 @@ Result<std::vector<Address>> Server::listen(std::string_view where) {
 }
 
 Result<std::vector<Address>> Server::listen(const Endpoint& where) {
+  return os::in_memory([&] { return open_listeners(where); });
+}
+
+Result<std::vector<Address>> Server::open_listeners(const Endpoint& where) {
   if (where.kind != Kind::stream) return Error(Errc::invalid_argument, "listen on", where.to_string());
   std::vector<Address> bound;
   if (where.form == Endpoint::Form::descriptor) {
@@ -243,14 +250,31 @@ Result<std::vector<Address>> Server::listen(const Endpoint& where) {
     opened.push_back(*std::move(listener));
   }
   if (opened.empty()) return refused;
+  listeners_.reserve(listeners_.size() + opened.size());
   for (Listener& listener : opened) listeners_.push_back(std::move(listener));
   return bound;
 }
 
 void Server::listen(Listener listener) { listeners_.push_back(std::move(listener)); }
 
+// ---- pauses
+
+template <std::invocable Reason>
+void Server::pause(Reason reason) {
+  if (!paused_.empty()) return;
+  if (caught([&] { paused_ = reason(); })) paused_ = "out of memory";  // so short that it needs none
+  if (options_.on_pause) call_back(options_.on_pause, false, std::string_view(paused_));
+  tell(Event::What::paused, paused_);
+}
+
+void Server::pause(const Error& shortage) {
+  pause([&shortage] { return shortage.message(); });
+}
+
 // ---- serving
 
+// Whatever has to be waited for while it serves and drains is waited for in the frames that it begins with: so none of it
+// can fail for want of memory.
 Task<> Server::run() {
   if (options_.max_sessions == 0)
     options_.max_sessions = std::max<std::size_t>(
@@ -266,7 +290,12 @@ Task<> Server::run() {
   listeners_.clear();
   drain_deadline_ = std::min(drain_deadline_, loop_.now() + options_.drain);
   draining_ = true;
-  if (accepting) co_await ignore_error(drain_all());
+  while (accepting && (sessions_ != 0 || anybody_lingers()) && !out_of_time()) {
+    end_idle();
+    const Time next = std::min(drain_deadline_, loop_.now() + drain_step);
+    const Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(next, room_->left.receive()));
+    if (!left && left.error() == Errc::canceled) break;
+  }
   cut_off();
   // Whatever happens to us, our sessions are over before we are.
   while (sessions_ != 0) co_await ignore_error(shielded(Deadline::never(), room_->left.receive()));
@@ -282,8 +311,10 @@ Task<> Server::run() {
 Task<> Server::accept_all(Listener& listener) {
   std::int64_t in_queue = -1;  // while draining: who is in the queue is still served
   for (;;) {
-    co_await wait_for_room();
-    if (options_.max_rate != 0) co_await wait_for_rate();
+    while (const std::optional<Time> again = has_to_wait()) {
+      Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(*again, room_->left.receive()));
+      if (!left && left.error() == Errc::canceled) co_await fail(Errc::canceled);
+    }
     for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining();)
       co_await sleep_for(std::min<Duration>(next - loop_.now(), step_of_waits));
     if (draining()) {
@@ -296,14 +327,16 @@ Task<> Server::accept_all(Listener& listener) {
     Result<Arrival> arrival = co_await as_result(listener.accept_arrival());
     if (arrival) {
       // Another listener may have had the last place meanwhile.
-      if (sessions_ >= options_.max_sessions) co_await wait_for_room();
-      if (options_.max_rate != 0) co_await wait_for_rate();
+      while (const std::optional<Time> again = has_to_wait()) {
+        Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(*again, room_->left.receive()));
+        if (!left && left.error() == Errc::canceled) co_await fail(Errc::canceled);
+      }
       resume();
       ++accepted_;
       if (in_this_second_++ == 0) second_ends_ = loop_.now() + std::chrono::seconds(1);
       begin_session(*std::move(arrival), listener);
     } else if (is_shortage(arrival.error())) {
-      pause(arrival.error().message());
+      pause(arrival.error());
       co_await ignore_error(with_timeout(shortage_pause, room_->left.receive()));
     } else if (!(draining() && arrival.error() == Errc::canceled)) {
       co_await std::move(arrival);
@@ -311,24 +344,22 @@ Task<> Server::accept_all(Listener& listener) {
   }
 }
 
-Task<> Server::wait_for_room() {
-  while (sessions_ >= options_.max_sessions && !out_of_time()) {
-    pause("as many sessions as may be: " + std::to_string(options_.max_sessions) + ", until one ends");
+std::optional<Time> Server::has_to_wait() {
+  const Time now = loop_.now();
+  if (sessions_ >= options_.max_sessions && !out_of_time()) {
+    pause(
+        [this] { return "as many sessions as may be: " + std::to_string(options_.max_sessions) + ", until one ends"; });
     if (draining()) end_idle();
-    Result<std::optional<Room::Left>> left = co_await as_result(with_timeout(shortage_pause, room_->left.receive()));
-    if (!left && left.error() == Errc::canceled) co_return co_await fail(Errc::canceled);
+    return now + shortage_pause;
   }
-}
-
-Task<> Server::wait_for_rate() {
-  while (!draining()) {
-    const Time now = loop_.now();
-    if (now >= second_ends_) in_this_second_ = 0;
-    if (in_this_second_ < options_.max_rate) co_return;
-    pause("as many new sessions in a second as may be: " + std::to_string(options_.max_rate) +
-          ", until the second is over");
-    co_await sleep_until(std::min(second_ends_, now + step_of_waits));
-  }
+  if (options_.max_rate == 0 || draining()) return {};
+  if (now >= second_ends_) in_this_second_ = 0;
+  if (in_this_second_ < options_.max_rate) return {};
+  pause([this] {
+    return "as many new sessions in a second as may be: " + std::to_string(options_.max_rate) +
+           ", until the second is over";
+  });
+  return std::min(second_ends_, now + step_of_waits);
 }
 
 // Those that have equally many take turns.
@@ -342,7 +373,16 @@ Server::House& Server::least_busy() noexcept {
   return *least;
 }
 
+// Without memory it is this one connection that is not served, and the next one has to wait a little.
 void Server::begin_session(Arrival arrival, const Listener& listener) {
+  const Result<> admitted = os::in_memory([&]() -> Result<> {
+    admit(std::move(arrival), listener);
+    return {};
+  });
+  if (!admitted) pause(admitted.error());
+}
+
+void Server::admit(Arrival arrival, const Listener& listener) {
   if (options_.admit && !options_.admit(arrival.from())) return;  // and so it is closed
   Sources::Place place = counted_->sources.enter(arrival.from());
   if (!place) {
@@ -354,26 +394,25 @@ void Server::begin_session(Arrival arrival, const Listener& listener) {
   auto* dealt = is_ours ? nullptr : new Dealt(*this, std::move(arrival), loop_.now(), listener.number());
   Active* active = dealt;
   if (is_ours) active = new Active(*this, arrival.from(), loop_.now());
-  if (active == nullptr) return pause("out of memory");
+  if (active == nullptr) return pause(Errc::out_of_memory);
   active->house = &house;
-  if (is_ours) {
-    Result<Stream> stream = arrival.take_in(loop_);
-    if (!stream) {
-      delete active;
-      return pause(stream.error().message());
-    }
+  if (!is_ours) {
     active->place = std::move(place);
     ++sessions_;
     ++house.sessions;
-    enter(*active, stream->slot(), listener.number());
-    if (options_.on_start) options_.on_start(*active);
-    start(*active, *std::move(stream));
-  } else {
-    active->place = std::move(place);
-    ++sessions_;
-    ++house.sessions;
-    house.loop.post(static_cast<Posted&>(dealt->begin));
+    return house.loop.post(static_cast<Posted&>(dealt->begin));
   }
+  Result<Stream> stream = arrival.take_in(loop_);
+  if (!stream) {
+    delete active;
+    return pause(stream.error());
+  }
+  active->place = std::move(place);
+  ++sessions_;
+  ++house.sessions;
+  const bool entered = enter(*active, stream->slot(), listener.number());
+  if (options_.on_start) call_back(options_.on_start, *active);
+  start(*active, *std::move(stream), entered);
 }
 
 void Server::arrive(Dealt& dealt) {
@@ -382,19 +421,19 @@ void Server::arrive(Dealt& dealt) {
     dealt.refused = stream.error();
     return loop_.post(static_cast<Posted&>(dealt.over));
   }
-  enter(dealt, stream->slot(), dealt.listener);
+  const bool entered = enter(dealt, stream->slot(), dealt.listener);
   if (options_.on_start) loop_.post(static_cast<Posted&>(dealt.begun));
-  start(dealt, *std::move(stream));
+  start(dealt, *std::move(stream), entered);
 }
 
-void Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept {
+bool Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept {
   House& house = *active.house;
   Loop& loop = house.loop;
   active.slot = slot;
   active.id_ = loop.backend().facts(slot).number;
   loop.backend().policy(slot)->terms = &active.terms;
   active.terms.farewells = house.farewells;
-  set_timeouts(loop, slot, options_.timeouts);
+  const bool in_time = set_timeouts(loop, slot, options_.timeouts);
   active.following = house.first;
   if (house.first != nullptr) house.first->previous = &active;
   house.first = &active;
@@ -404,16 +443,21 @@ void Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept
     event.listener = listener;
     loop.emit(event);
   }
+  return in_time;
 }
 
-void Server::start(Active& active, Stream stream) {
+void Server::start(Active& active, Stream stream, bool entered) {
+  if (!entered) {
+    stream.close();
+    return leave(active, {Errc::out_of_memory, nullptr});
+  }
   const std::exception_ptr exception = caught([&] {
     Task<> task = active.house->handler(std::move(stream), active);
     active.task = task.release();
   });
   if (active.task == nullptr) {  // no memory for its frame, or it threw before it was a Task
     stream.close();
-    return leave(active, {exception ? Error() : Error(Errc::out_of_memory), exception});
+    return leave(active, failure_of(exception));
   }
   active.task->prepare(active.house->loop, active, false);
   active.house->loop.ready(*active.task);
@@ -455,7 +499,7 @@ SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
   end.lasted = house.loop.now() - active.started_;
   end.how = judge(active, failure);
   if (end.how != SessionEnd::How::finished) end.error = failure.error;
-  if (failure.exception) end.exception = failure.message();
+  if (failure.exception) static_cast<void>(caught([&] { end.exception = failure.message(); }));
   active.terms.farewells = nullptr;
   (active.previous == nullptr ? house.first : active.previous->following) = active.following;
   if (active.following != nullptr) active.following->previous = active.previous;
@@ -464,7 +508,7 @@ SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
 
 void Server::session_is_over(Active& active, const SessionEnd& end) {
   if (draining()) count_drained(end.how);
-  if (options_.on_end) options_.on_end(active, end);
+  if (options_.on_end) call_back(options_.on_end, active, end);
   active.place = {};
   make_room(*active.house);
 }
@@ -485,17 +529,10 @@ SessionEnd::How Server::judge(const Active& active, const TaskFailure& failure) 
   return active.terms.too_slow ? SessionEnd::How::too_slow : SessionEnd::How::timed_out;
 }
 
-void Server::pause(std::string reason) {
-  if (!paused_.empty()) return;
-  paused_ = std::move(reason);
-  if (options_.on_pause) options_.on_pause(false, paused_);
-  tell(Event::What::paused, paused_);
-}
-
 void Server::resume() {
   if (paused_.empty()) return;
   const std::string reason = std::exchange(paused_, std::string());
-  if (options_.on_pause) options_.on_pause(true, reason);
+  if (options_.on_pause) call_back(options_.on_pause, true, std::string_view(reason));
   tell(Event::What::resumed, reason);
 }
 
@@ -513,15 +550,6 @@ void Server::drain() noexcept {
     if (Operation* accept = backend.facts(listener.slot()).receiving) backend.cancel(*accept);
   }
   static_cast<void>(room_->left.try_send(Room::Left{}));
-}
-
-Task<> Server::drain_all() {
-  while ((sessions_ != 0 || anybody_lingers()) && !out_of_time()) {
-    end_idle();
-    const Time next = std::min(drain_deadline_, loop_.now() + drain_step);
-    const Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(next, room_->left.receive()));
-    if (!left && left.error() == Errc::canceled) co_return;
-  }
 }
 
 bool Server::anybody_lingers() const noexcept {
@@ -575,10 +603,12 @@ void Server::count_drained(SessionEnd::How how) noexcept {
 void Server::tell_drained() {
   for (const auto& house : houses_) drained_.dropped_bytes += house->farewells->dropped_bytes;
   if (!loop_.observed()) return;
-  const std::string note = "finished " + std::to_string(drained_.finished) + ", idle " + std::to_string(drained_.idle) +
-                           ", cut off " + std::to_string(drained_.cut_off) + ", dropped bytes " +
-                           std::to_string(drained_.dropped_bytes);
-  tell(Event::What::drained, note);
+  static_cast<void>(caught([this] {
+    const std::string note = "finished " + std::to_string(drained_.finished) + ", idle " +
+                             std::to_string(drained_.idle) + ", cut off " + std::to_string(drained_.cut_off) +
+                             ", dropped bytes " + std::to_string(drained_.dropped_bytes);
+    tell(Event::What::drained, note);
+  }));
 }
 
 void Server::tell(Event::What what, std::string_view note) {

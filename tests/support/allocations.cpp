@@ -15,10 +15,12 @@
 namespace {
 thread_local std::size_t calls = 0;
 thread_local std::size_t bytes = 0;
+thread_local bool none_left = false;
 
 [[maybe_unused]] void* counted(std::size_t size) noexcept {
   ++calls;
   bytes += size;
+  if (none_left) return nullptr;
   return std::malloc(size == 0 ? 1 : size);
 }
 }  // namespace
@@ -26,6 +28,8 @@ thread_local std::size_t bytes = 0;
 namespace support {
 std::size_t allocations() noexcept { return calls; }
 std::size_t allocated_bytes() noexcept { return bytes; }
+NoMemory::NoMemory() noexcept { none_left = true; }
+NoMemory::~NoMemory() { none_left = false; }
 bool counts_allocations() noexcept {
 #if defined(SANITIZED)
   return false;
@@ -38,7 +42,7 @@ bool counts_allocations() noexcept {
 #if !defined(SANITIZED)
 void* operator new(std::size_t size) {
   void* memory = counted(size);
-  if (memory == nullptr) std::abort();
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 void* operator new[](std::size_t size) { return operator new(size); }

@@ -84,11 +84,7 @@ thread_local Fault fault;                          // of this call
 thread_local bool clip_next = false;
 thread_local bool ours = false;  // memory for this page itself never fails
 
-struct Ours {
-  Ours() noexcept : before(std::exchange(ours, true)) {}
-  ~Ours() { ours = before; }
-  bool before;
-};
+using Ours = Exempt;
 
 // Is this call one of those that fail?
 bool fails_now(int function, const sys::Site& site) noexcept {
@@ -200,6 +196,14 @@ void on_completion(uring::Completion& completion) noexcept {
   answers.erase(found);
 }
 
+// ---- which runs there are
+
+bool is_exhaustive() { return std::getenv("MEARI_TORTURE_ALL") != nullptr; }
+const char* only() {
+  const char* given = std::getenv("MEARI_TORTURE_PAIR");
+  return given == nullptr || *given == '\0' ? nullptr : given;
+}
+
 // ---- the watchdog, and last words
 
 void say(const char* what) {
@@ -241,6 +245,10 @@ void set_up() {
                                               [](const volatile void* memory) { blocks -= memory != nullptr; });
     std::signal(SIGALRM, on_alarm);
     std::signal(SIGABRT, on_abort);
+    if (only() != nullptr) {  // the symbolizer is a process of its own, with descriptors of ours
+      std::array<char, 256> text{};
+      __sanitizer_symbolize_pc(reinterpret_cast<void*>(&on_alarm), "%s", text.data(), text.size());
+    }
     std::signal(SIGPIPE, SIG_DFL);  // the library never raises it: the program would end
     return true;
   }();
@@ -254,6 +262,7 @@ std::atomic<int> patience_factor{1};
 struct Ran {
   std::string complaint;  // empty: as it should be
   std::string said;       // the Error, when it failed
+  std::string where;      // and the line that met it
   bool reached = false;
   bool succeeded = false;
   bool leaked = false;
@@ -301,10 +310,17 @@ bool is_everyday(const Scenario& scenario, const Failing& one) {
   }
 }
 
+// What may come of an allocation that fails: the Error that says so, or what a peer sees whose other end has failed so.
+// Never timed_out: that would be somebody who waits for what nobody does any more.
+bool says_so(const Error& error) noexcept {
+  return error == Errc::out_of_memory || error == Errc::unexpected_end || error == Errc::connection_reset;
+}
+
 void judge(Ran& ran, const Scenario& scenario, const Result<>& result, Clock::duration took) {
   ran.reached = hits != 0;
   if (!verdict.empty()) ran.complain(verdict);
   if (!result) ran.said = result.error().message();
+  if (const auto line = result.error().where().line(); line != 0) ran.where = ", line " + std::to_string(line);
   if (!result && (ran.said.empty() || result.error().code() == Errc::none)) ran.complain("an Error without a word");
   const bool everyday =
       scenario.hides_the_everyday && !trial.calls.empty() &&
@@ -312,6 +328,10 @@ void judge(Ran& ran, const Scenario& scenario, const Result<>& result, Clock::du
   if ((trial.is_empty() || everyday) && !ran.succeeded && ran.complaint.empty()) {
     ran.late = true;
     ran.complain((everyday ? "it fails, although this happens every day: " : "it fails by itself: ") + ran.said);
+  }
+  if (trial.allocation != 0 && !result && !says_so(result.error())) {
+    ran.late = result.error() == Errc::timed_out;
+    ran.complain("it says something else: " + ran.said);
   }
   if (took > scenario.limit * patience_factor.load()) {
     ran.late = true;
@@ -337,7 +357,9 @@ Ran run_once(const Scenario& scenario, const Trial& wanted) {
     result = scenario.run();
   } catch (const std::bad_alloc&) {
     out_of_memory = true;
+    wrong("std::bad_alloc came out");
   } catch (const std::exception& thrown) {
+    const Ours guard;
     wrong(std::string("an exception came out: ") + thrown.what());
   }
   armed = false;
@@ -377,14 +399,6 @@ bool runs_by_itself(const Scenario& scenario) {
   return true;
 }
 
-// ---- which runs there are
-
-bool is_exhaustive() { return std::getenv("MEARI_TORTURE_ALL") != nullptr; }
-const char* only() {
-  const char* given = std::getenv("MEARI_TORTURE_PAIR");
-  return given == nullptr || *given == '\0' ? nullptr : given;
-}
-
 // Counts, prints, and says how to repeat what failed.
 class Tally {
  public:
@@ -396,7 +410,7 @@ class Tally {
     if (only() != nullptr && text != only()) return true;
     const Ran ran = run(scenario_, wanted);
     if (only() != nullptr)
-      std::printf("torture: %s: %s\n", text.c_str(), ran.succeeded ? "succeeded" : ran.said.c_str());
+      std::printf("torture: %s: %s\n", text.c_str(), ran.succeeded ? "succeeded" : (ran.said + ran.where).c_str());
     if (!ran.complaint.empty()) {
       ADD_FAILURE() << ran.complaint << "\n  MEARI_TORTURE_PAIR='" << text
                     << "' build/asan/meari_torture --gtest_filter='*/" << scenario_.name << "'";
@@ -404,9 +418,12 @@ class Tally {
     }
     ++(ran.reached ? reached_ : unreached_);
     if (ran.reached) ++(ran.succeeded ? succeeded_ : failed_);
+    if (ran.reached && !ran.succeeded) ++outcomes_[ran.said];
     return true;
   }
   void print(const char* what, std::size_t count) const {
+    if (std::getenv("MEARI_TORTURE_OUTCOMES") != nullptr)
+      for (const auto& [said, times] : outcomes_) std::printf("  %6zu  %s\n", times, said.c_str());
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_).count();
     std::printf(
         "torture: %s: %zu %s, %zu pairs (%zu went well all the same, %zu failed; %zu were not reached), %lld ms\n",
@@ -416,6 +433,7 @@ class Tally {
  private:
   const Scenario& scenario_;
   Clock::time_point start_ = Clock::now();
+  std::map<std::string, std::size_t> outcomes_;  // what it said
   std::size_t reached_ = 0, unreached_ = 0, succeeded_ = 0, failed_ = 0, complaints_ = 0;
 };
 
@@ -466,13 +484,16 @@ void write_sites(const std::map<Place, std::size_t>& places) {
 
 }  // namespace
 
+Exempt::Exempt() noexcept : before_(std::exchange(ours, true)) {}
+Exempt::~Exempt() { ours = before_; }
+
 int slack() noexcept { return patience_factor; }
 std::size_t faults() noexcept { return trial.calls.size(); }
 
-void wrong(std::string what) {
+void wrong(std::string_view what) {
   const Ours guard;
   const std::lock_guard lock(mutex);
-  if (verdict.empty()) verdict = std::move(what);
+  if (verdict.empty()) verdict = what;
 }
 
 void torment(const Scenario& scenario) {

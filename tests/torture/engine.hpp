@@ -47,8 +47,18 @@ void starve(const Scenario& scenario);
 // For operator new: is this the allocation that fails?
 [[nodiscard]] bool allocation_fails() noexcept;
 
+// Memory that a scenario needs for itself, not for the library: it never fails while one of these is there.
+class Exempt {
+ public:
+  Exempt() noexcept;
+  ~Exempt();
+
+ private:
+  bool before_;
+};
+
 // Said by a scenario: it came to an end that must never be, such as bytes that nobody has sent.
-void wrong(std::string what);
+void wrong(std::string_view what);
 // A failure of the scenario's own, made out of what it saw; not of the library.
 [[nodiscard]] inline Error saw(const char* what) { return Error(Errc::unexpected_end, what); }
 

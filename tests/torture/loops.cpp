@@ -9,6 +9,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include <meari/datagram.hpp>
@@ -91,7 +92,9 @@ Task<> lines_over_a_path() {
   struct Remove {
     const char* folder;
     ~Remove() {
-      ::unlink((std::string(folder) + "/s").c_str());
+      std::array<char, 48> path{};  // a string might get no memory
+      std::snprintf(path.data(), path.size(), "%s/s", folder);
+      ::unlink(path.data());
       ::rmdir(folder);
     }
   } remove{folder.data()};
@@ -155,7 +158,7 @@ Task<> giving_up() {
   co_await expect(met.server, "late");
   Timeouts impatient;
   impatient.idle = 2ms;
-  met.server.set_timeouts(impatient);
+  if (!met.server.set_timeouts(impatient)) co_await fail(Errc::out_of_memory, "set timeouts");
   Result<Chunk> idle = co_await as_result(met.server.read());
   if (idle) wrong("bytes came that nobody sent");
   if (!(idle.error() == Errc::timed_out)) co_await std::move(idle);
@@ -269,12 +272,17 @@ Task<> threads() {
   if (found.empty() || found.front() != Address::loopback(Family::ipv4, 9)) wrong("another address was found");
   Loop& loop = *Loop::current();
   for (int round = 0; round < 3; ++round) {
-    auto told = std::make_shared<bool>(false);
+    struct Told {
+      bool yes = false;
+      std::atomic<bool> never = false;  // post() got no memory
+    };
+    auto told = std::make_shared<Told>();
     std::jthread other([&loop, told] {
-      auto tell = [told] { *told = true; };
-      loop.post(std::move(tell));
+      auto tell = [told] { told->yes = true; };
+      if (caught([&] { loop.post(tell); })) told->never = true;
     });
-    while (!*told) co_await sleep_for(1ms);
+    while (!told->yes && !told->never) co_await sleep_for(1ms);
+    if (told->never) co_await fail(Errc::out_of_memory, "post");
   }
 }
 
@@ -287,12 +295,19 @@ Result<> woken(BackendChoice choice) {
   if (!made) return made.error();
   Loop& loop = **made;
   std::atomic<int> told{0};
-  std::thread other([&loop, &told] {
+  struct Post : Posted {
+    std::atomic<int>* told = nullptr;
+  } post;  // needs no memory
+  post.told = &told;
+  post.run = [](Ready& ready) { ++*static_cast<Post&>(ready).told; };
+  std::optional<Exempt> of_the_thread(std::in_place);
+  std::thread other([&loop, &told, &post] {
     for (int round = 0; round < 3; ++round) {
-      loop.post([&told] { ++told; });
+      if (caught([&] { loop.post([&told] { ++told; }); })) loop.post(static_cast<Posted&>(post));
       while (told == round) std::this_thread::yield();
     }
   });
+  of_the_thread.reset();
   const Time start = loop.backend().now();
   bool late = false;
   while (told < 3) {

@@ -18,6 +18,7 @@
 #include <meari/scope.hpp>
 #include <meari/stream.hpp>
 
+#include "allocations.hpp"
 #include "fake_backend.hpp"
 
 using namespace meari;
@@ -41,6 +42,33 @@ Task<> slow(Duration span) { co_await sleep_for(span); }
 }  // namespace
 
 // Timers
+
+// Without memory for more than a loop has room for: none is lost, and none comes out of its turn.
+TEST(Timers, need_no_memory) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  constexpr int count = 300;
+  fake::World world;
+  std::vector<int> fired, expected;
+  fired.reserve(count);
+  std::vector<Alarm> alarms(count);
+  const auto time_of = [](int i) { return Time(std::chrono::seconds(1 + i % 7)); };
+  {
+    const support::NoMemory none;
+    for (int i = 0; i < count; ++i) {
+      Alarm& alarm = alarms[static_cast<std::size_t>(i)];
+      alarm.number = i;
+      alarm.notes = &fired;
+      world.loop.set(alarm, time_of(i));
+    }
+    for (int i = 0; i < count; i += 5) world.loop.unset(alarms[static_cast<std::size_t>(i)]);
+    while (world.loop.next_timer() < Time(3s)) world.loop.turn(never);
+  }
+  while (world.loop.next_timer() != never) world.loop.turn(never);  // now there is some again
+  for (int second = 0; second < 7; ++second)
+    for (int i = 0; i < count; ++i)
+      if (i % 7 == second && i % 5 != 0) expected.push_back(i);
+  EXPECT_EQ(fired, expected);
+}
 
 TEST(Timers, fire_in_the_order_of_their_times_and_then_of_their_setting) {
   fake::World world;

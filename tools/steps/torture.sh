@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# every system call fails, and every allocation of blocking sockets, once and from then on, under AddressSanitizer (MEARI_TORTURE_ALL=1: more)
+# every system call fails, and every allocation, once and from then on, under AddressSanitizer (MEARI_TORTURE_ALL=1: more)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 jobs=${MEARI_JOBS:-$(nproc)}

@@ -76,7 +76,7 @@ class Forwarder {
       co_await Result<>(reached.error().during(forwarding, target_));
     }
     Stream target = *std::move(reached);
-    target.set_timeouts(timeouts());
+    if (!target.set_timeouts(timeouts())) co_await fail(Errc::out_of_memory, forwarding);
     const Address local = target.local().value_or(Address());
     const Present to(ours_, local);
     if (sources_.contains(local.unmapped())) {  // the same, when the client side was the quicker one
