@@ -27,7 +27,8 @@ if [[ ! -e $WINEPREFIX/.ready ]]; then
   (
     flock 9
     if [[ ! -e $WINEPREFIX/.ready ]]; then
-      timeout 300 "$wine" wineboot -i >/dev/null 2>&1 </dev/null
+      # What stays running must not inherit the lock.
+      timeout 300 "$wine" wineboot -i >/dev/null 2>&1 </dev/null 9>&-
       touch "$WINEPREFIX/.ready"
     fi
   ) 9>"$WINEPREFIX.lock"
