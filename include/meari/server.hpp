@@ -202,7 +202,8 @@ class MEARI_EXPORT Server {
 
   // On the thread of the session's loop.
   void arrive(Dealt& dealt);
-  [[nodiscard]] bool enter(Active& active, SlotId slot, std::uint64_t listener) noexcept;  // false: without its timeouts
+  [[nodiscard]] bool enter(Active& active, SlotId slot,
+                           std::uint64_t listener) noexcept;  // false: without its timeouts
   void start(Active& active, Stream stream, bool entered);
   void handler_ended(Active& active);
   void leave(Active& active, const TaskFailure& failure);

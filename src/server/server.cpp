@@ -1,4 +1,4 @@
-#include <meari/server.hpp>
+#include "src/server/house.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -13,7 +13,6 @@
 #include "src/net/report.hpp"
 #include "src/os/memory.hpp"
 #include "src/os/native.hpp"
-#include "src/server/sources.hpp"
 
 namespace meari {
 inline namespace v1 {
@@ -49,126 +48,6 @@ bool is_shortage(const Error& error) noexcept {
 }
 
 }  // namespace
-
-// A session, and what the server keeps of it: one allocation, beside the frame of the handler. As a Ready it is told
-// when the handler has ended.
-struct Server::Active : Session, Ready {
-  Active(Server& server, const Address& source, Time started) noexcept : Session(server, source, started) {
-    run = [](Ready& ready) {
-      auto& active = static_cast<Active&>(ready);
-      active.server_->handler_ended(active);
-    };
-  }
-  static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
-  static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
-
-  House* house = nullptr;
-  Active* previous = nullptr;
-  Active* following = nullptr;
-  TaskState* task = nullptr;  // the handler's
-  SlotId slot;
-  StreamTerms terms;
-  std::optional<SessionEnd::How> forced;  // drain() ends it
-  Sources::Place place;                   // among the sessions of its source
-};
-
-// A session has ended: whoever waits for room looks again.
-struct Server::Room {
-  struct Left {};
-  Channel<Left> left{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
-};
-
-// A loop with the sessions that run on it: the server's own, or one that another thread turns. Of the server's thread are
-// `sessions` and what it asks for; all else belongs to the thread of the loop.
-struct Server::House {
-  // "End who is idle", "cut off who is left": sent to the loop's thread, unless it is still on its way there.
-  struct Order : Posted {
-    Order(House& to, void (*what)(House&)) noexcept : house(&to), does(what) {
-      run = [](Ready& ready) {
-        auto& order = static_cast<Order&>(static_cast<Posted&>(ready));
-        order.on_its_way.store(false, std::memory_order_release);
-        order.does(*order.house);
-      };
-    }
-    void send(bool is_ours) {
-      if (is_ours) return does(*house);
-      if (!on_its_way.exchange(true, std::memory_order_acq_rel)) house->loop.post(static_cast<Posted&>(*this));
-    }
-    House* house;
-    void (*does)(House&);
-    std::atomic<bool> on_its_way = false;
-  };
-
-  // The last that the server says to another loop, and the answer: nothing is on its way there any more.
-  struct Goodbye : Posted {
-    Goodbye(House& of, void (*does)(House&)) noexcept : house(&of), what(does) {
-      run = [](Ready& ready) {
-        auto& goodbye = static_cast<Goodbye&>(static_cast<Posted&>(ready));
-        goodbye.what(*goodbye.house);
-      };
-    }
-    House* house;
-    void (*what)(House&);
-  };
-
-  House(Server& of, Loop& on, Handler handles)
-      : server(of), loop(on), handler(std::move(handles)), farewells(std::make_shared<Farewells>()) {}
-
-  Server& server;
-
-  Loop& loop;
-  std::size_t sessions = 0;
-  Order idle_order{*this, &Server::end_idle};
-  Order cut_order{*this, &Server::cut_off};
-  Goodbye goodbye{*this, [](House& house) { house.server.loop_.post(static_cast<Posted&>(house.answer)); }};
-  Goodbye answer{*this, [](House& house) {
-                   house.is_left = true;
-                   static_cast<void>(house.server.room_->left.try_send(Room::Left{}));
-                 }};
-  bool is_left = false;
-
-  Handler handler;
-  Active* first = nullptr;
-  std::shared_ptr<Farewells> farewells;
-};
-
-// A session on another loop. It travels there and back, with what is to be told of it.
-struct Server::Dealt final : Active {
-  struct Step : Posted {
-    Step(Dealt& of, void (*does)(Dealt&)) noexcept : dealt(&of), what(does) {
-      run = [](Ready& ready) {
-        auto& step = static_cast<Step&>(static_cast<Posted&>(ready));
-        step.what(*step.dealt);
-      };
-    }
-    Dealt* dealt;
-    void (*what)(Dealt&);
-  };
-
-  Dealt(Server& server, Arrival from, Time started, std::uint64_t listens) noexcept
-      : Active(server, from.from(), started), arrival(std::move(from)), listener(listens) {}
-
-  Arrival arrival;
-  std::uint64_t listener;
-  Error refused;  // no session came of it
-  SessionEnd end;
-  Step begin{*this, [](Dealt& dealt) { dealt.server_->arrive(dealt); }};
-  Step begun{*this, [](Dealt& dealt) { call_back(dealt.server_->options_.on_start, dealt); }};
-  Step over{*this, [](Dealt& dealt) {
-              Server& server = *dealt.server_;
-              const std::unique_ptr<Dealt> last(&dealt);
-              if (dealt.refused) {
-                server.pause(dealt.refused);
-                return server.make_room(*dealt.house);
-              }
-              server.session_is_over(dealt, dealt.end);
-            }};
-};
-
-struct Server::Counted {
-  explicit Counted(std::size_t most) noexcept : sources(most) {}
-  Sources sources;
-};
 
 const char* name(SessionEnd::How how) noexcept {
   switch (how) {
@@ -534,90 +413,6 @@ void Server::resume() {
   const std::string reason = std::exchange(paused_, std::string());
   if (options_.on_pause) call_back(options_.on_pause, true, std::string_view(reason));
   tell(Event::What::resumed, reason);
-}
-
-// ---- draining
-
-bool Server::out_of_time() const noexcept { return draining() && loop_.now() >= drain_deadline_; }
-
-void Server::drain() noexcept {
-  // A second call is in a hurry.
-  drain_deadline_ = draining() ? loop_.now() : loop_.now() + options_.drain;
-  draining_ = true;
-  Backend& backend = loop_.backend();
-  for (const Listener& listener : listeners_) {
-    // Whoever waits at the door looks into the queue once more, and goes.
-    if (Operation* accept = backend.facts(listener.slot()).receiving) backend.cancel(*accept);
-  }
-  static_cast<void>(room_->left.try_send(Room::Left{}));
-}
-
-bool Server::anybody_lingers() const noexcept {
-  return std::ranges::any_of(houses_, [](const auto& house) { return house->farewells->lingering != 0; });
-}
-
-void Server::end_idle() {
-  for (const auto& house : houses_) house->idle_order.send(house == houses_.front());
-}
-
-void Server::cut_off() {
-  for (const auto& house : houses_) house->cut_order.send(house == houses_.front());
-}
-
-// Ends the sessions that only wait for their peer: nothing unread, nothing unsent, here and in the kernel.
-void Server::end_idle(House& house) {
-  const Backend& backend = house.loop.backend();
-  for (Active* active = house.first; active != nullptr; active = active->following) {
-    // After its farewell has begun, what reads on the slot is that.
-    if (active->forced || active->terms.closed) continue;
-    const SlotFacts facts = backend.facts(active->slot);
-    if (facts.receiving == nullptr || facts.receiving->kind != Operation::Kind::receive) continue;
-    if (facts.sending != nullptr || facts.unread != 0) continue;
-    const Result<SocketInfo> info = backend.info(active->slot);
-    if (info && (info->receive_queue > 0 || info->send_queue > 0)) continue;
-    if (active->at_drain_ == AtDrain::end_input) house.loop.backend().cancel(*facts.receiving);
-    if (active->at_drain_ != AtDrain::end) continue;
-    active->forced = SessionEnd::How::drained;
-    cancel(house.loop, active->task->request_cancel());
-  }
-}
-
-void Server::cut_off(House& house) {
-  for (Active* active = house.first; active != nullptr; active = active->following) {
-    active->forced = SessionEnd::How::cut_off;
-    cancel(house.loop, active->task->request_cancel());
-    if (!active->terms.closed) close_at_once(house.loop, active->slot, true);
-  }
-}
-
-void Server::count_drained(SessionEnd::How how) noexcept {
-  if (how == SessionEnd::How::drained) {
-    ++drained_.idle;
-  } else if (how == SessionEnd::How::cut_off) {
-    ++drained_.cut_off;
-  } else {
-    ++drained_.finished;
-  }
-}
-
-void Server::tell_drained() {
-  for (const auto& house : houses_) drained_.dropped_bytes += house->farewells->dropped_bytes;
-  if (!loop_.observed()) return;
-  static_cast<void>(caught([this] {
-    const std::string note = "finished " + std::to_string(drained_.finished) + ", idle " +
-                             std::to_string(drained_.idle) + ", cut off " + std::to_string(drained_.cut_off) +
-                             ", dropped bytes " + std::to_string(drained_.dropped_bytes);
-    tell(Event::What::drained, note);
-  }));
-}
-
-void Server::tell(Event::What what, std::string_view note) {
-  if (!loop_.observed()) return;
-  Event event;
-  event.what = what;
-  event.time = loop_.now();
-  event.note = note;
-  loop_.emit(event);
 }
 
 }  // namespace v1

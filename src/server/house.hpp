@@ -1,0 +1,140 @@
+// House: what a Server keeps of its sessions, and of the loops that they run on. For the files of this room only.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <meari/channel.hpp>
+#include <meari/scope.hpp>
+#include <meari/server.hpp>
+#include "src/server/sources.hpp"
+
+namespace meari {
+inline namespace v1 {
+
+// A session, and what the server keeps of it: one allocation, beside the frame of the handler. As a Ready it is told
+// when the handler has ended.
+struct Server::Active : Session, Ready {
+  Active(Server& server, const Address& source, Time started) noexcept : Session(server, source, started) {
+    run = [](Ready& ready) {
+      auto& active = static_cast<Active&>(ready);
+      active.server_->handler_ended(active);
+    };
+  }
+  static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
+
+  House* house = nullptr;
+  Active* previous = nullptr;
+  Active* following = nullptr;
+  TaskState* task = nullptr;  // the handler's
+  SlotId slot;
+  StreamTerms terms;
+  std::optional<SessionEnd::How> forced;  // drain() ends it
+  Sources::Place place;                   // among the sessions of its source
+};
+
+// A session has ended: whoever waits for room looks again.
+struct Server::Room {
+  struct Left {};
+  Channel<Left> left{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
+};
+
+// A loop with the sessions that run on it: the server's own, or one that another thread turns. Of the server's thread are
+// `sessions` and what it asks for; all else belongs to the thread of the loop.
+struct Server::House {
+  // "End who is idle", "cut off who is left": sent to the loop's thread, unless it is still on its way there.
+  struct Order : Posted {
+    Order(House& to, void (*what)(House&)) noexcept : house(&to), does(what) {
+      run = [](Ready& ready) {
+        auto& order = static_cast<Order&>(static_cast<Posted&>(ready));
+        order.on_its_way.store(false, std::memory_order_release);
+        order.does(*order.house);
+      };
+    }
+    void send(bool is_ours) {
+      if (is_ours) return does(*house);
+      if (!on_its_way.exchange(true, std::memory_order_acq_rel)) house->loop.post(static_cast<Posted&>(*this));
+    }
+    House* house;
+    void (*does)(House&);
+    std::atomic<bool> on_its_way = false;
+  };
+
+  // The last that the server says to another loop, and the answer: nothing is on its way there any more.
+  struct Goodbye : Posted {
+    Goodbye(House& of, void (*does)(House&)) noexcept : house(&of), what(does) {
+      run = [](Ready& ready) {
+        auto& goodbye = static_cast<Goodbye&>(static_cast<Posted&>(ready));
+        goodbye.what(*goodbye.house);
+      };
+    }
+    House* house;
+    void (*what)(House&);
+  };
+
+  House(Server& of, Loop& on, Handler handles)
+      : server(of), loop(on), handler(std::move(handles)), farewells(std::make_shared<Farewells>()) {}
+
+  Server& server;
+
+  Loop& loop;
+  std::size_t sessions = 0;
+  Order idle_order{*this, &Server::end_idle};
+  Order cut_order{*this, &Server::cut_off};
+  Goodbye goodbye{*this, [](House& house) { house.server.loop_.post(static_cast<Posted&>(house.answer)); }};
+  Goodbye answer{*this, [](House& house) {
+                   house.is_left = true;
+                   static_cast<void>(house.server.room_->left.try_send(Room::Left{}));
+                 }};
+  bool is_left = false;
+
+  Handler handler;
+  Active* first = nullptr;
+  std::shared_ptr<Farewells> farewells;
+};
+
+// A session on another loop. It travels there and back, with what is to be told of it.
+struct Server::Dealt final : Active {
+  struct Step : Posted {
+    Step(Dealt& of, void (*does)(Dealt&)) noexcept : dealt(&of), what(does) {
+      run = [](Ready& ready) {
+        auto& step = static_cast<Step&>(static_cast<Posted&>(ready));
+        step.what(*step.dealt);
+      };
+    }
+    Dealt* dealt;
+    void (*what)(Dealt&);
+  };
+
+  Dealt(Server& server, Arrival from, Time started, std::uint64_t listens) noexcept
+      : Active(server, from.from(), started), arrival(std::move(from)), listener(listens) {}
+
+  Arrival arrival;
+  std::uint64_t listener;
+  Error refused;  // no session came of it
+  SessionEnd end;
+  Step begin{*this, [](Dealt& dealt) { dealt.server_->arrive(dealt); }};
+  Step begun{*this, [](Dealt& dealt) { call_back(dealt.server_->options_.on_start, dealt); }};
+  Step over{*this, [](Dealt& dealt) {
+              Server& server = *dealt.server_;
+              const std::unique_ptr<Dealt> last(&dealt);
+              if (dealt.refused) {
+                server.pause(dealt.refused);
+                return server.make_room(*dealt.house);
+              }
+              server.session_is_over(dealt, dealt.end);
+            }};
+};
+
+struct Server::Counted {
+  explicit Counted(std::size_t most) noexcept : sources(most) {}
+  Sources sources;
+};
+
+}  // namespace v1
+}  // namespace meari
