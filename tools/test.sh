@@ -8,4 +8,4 @@ shift
 "$root/tools/build.sh" "$preset" -DMEARI_BUILD_TESTS=ON
 # MEARI_REPEAT is set by ./check --all: other people's programs on a busy machine get a second attempt, which is told.
 ctest --test-dir "$root/build/$preset" --output-on-failure --no-label-summary -j "${MEARI_JOBS:-$(nproc)}" \
-  ${MEARI_REPEAT:+--repeat "$MEARI_REPEAT"} "$@" 2>&1 | awk -f "$root/tools/digest.awk"
+  ${MEARI_REPEAT:+--repeat "$MEARI_REPEAT"} "$@" 2>&1 | "$root/tools/digest.sh"

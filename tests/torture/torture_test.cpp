@@ -54,7 +54,8 @@ std::set<std::string> called() {
   static const std::regex opcode(R"re(\bIORING_OP_(\w+))re");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(MEARI_SOURCES)) {
     const std::string file = entry.path().filename().string();
-    if (!entry.is_regular_file() || file.find("windows") != std::string::npos) continue;
+    if (!entry.is_regular_file()) continue;
+    if (file.find("windows") != std::string::npos || file.find("iocp") != std::string::npos) continue;
     const std::string text = text_of(entry.path());
     for (std::sregex_iterator found(text.begin(), text.end(), wrapper), end; found != end; ++found)
       names.insert((*found)[1]);
@@ -87,7 +88,8 @@ std::map<std::string, std::string> written_sites() {
   static const std::regex call(R"re(\bsys::(\w+)\()re");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(MEARI_SOURCES)) {
     const std::string file = entry.path().string();
-    if (!entry.is_regular_file() || file.find("windows") != std::string::npos) continue;
+    if (!entry.is_regular_file()) continue;
+    if (file.find("windows") != std::string::npos || file.find("iocp") != std::string::npos) continue;
     std::istringstream text(text_of(entry.path()));
     int number = 0;
     for (std::string line; std::getline(text, line);) {
