@@ -14,8 +14,8 @@ Task<> World::work(std::deque<Job*> list) {
       if (result) job->done = true;
       else if (result.error() == Errc::canceled) co_return;
       // Who has failed often waits longer. At a constant pace the queue of a slow server is filled with connections that have been
-      // given up faster than it finds that out, for ever.
-      const int doubled = std::min(job->attempts / 16, 7);
+      // given up faster than it finds that out, for ever. Not much longer: some succeed once in hundreds of attempts.
+      const int doubled = std::min(job->attempts / 16, 3);
       co_await sleep_for(Duration(static_cast<Duration::rep>(job->dice.below(500'000'000) << doubled)));
     }
   }
