@@ -29,6 +29,7 @@ _meari() {
     --log) COMPREPLY=($(compgen -W 'text json' -- "$word")); return ;;
     --workers) COMPREPLY=(); return ;;
     --accept-delay) COMPREPLY=(); return ;;
+    --record) COMPREPLY=(); return ;;
     --message | -m) COMPREPLY=(); return ;;
     --timeout) COMPREPLY=(); return ;;
     --source) COMPREPLY=(); return ;;
@@ -56,11 +57,11 @@ _meari() {
   local words
   case $verb in
     serve)
-      words='--once --max-sessions --max-per-source --max-rate --limit-rate --min-progress --allow --deny --ready-fd --drain --backlog --log --workers --reuse-port --accept-delay --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      words='--once --max-sessions --max-per-source --max-rate --limit-rate --min-progress --allow --deny --ready-fd --drain --backlog --log --workers --reuse-port --accept-delay --record --on-eof --raw --hexdump --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       if [[ $word != -* && $operands == 0 ]]; then words='echo greet discard chargen daytime time stdio forward exec chat broadcast'; fi
       ;;
     connect)
-      words='-m --message --expect-echo --check --timeout --source --retry --repeat --interval --crlf --hexdump --on-eof --raw --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
+      words='-m --message --expect-echo --check --timeout --source --retry --repeat --interval --crlf --on-eof --raw --hexdump --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       ;;
     bench)
       words='--timeout -c --connections --size --depth -d --duration --warmup -r --rate --threads --churn --hold --send --expect --server-pid --save --json --backend -q --quiet --lang -h --help -V --version'

@@ -197,6 +197,15 @@ std::string Error::message() const {
 const char* Error::advice() const noexcept {
   const bool binding = std::string_view(operation()) == "bind";
   const bool path = subject().starts_with("unix:");
+  for (const std::string_view of_files : {"read a file", "write a file", "make a file", "make files in", "start"}) {
+    if (operation() != of_files) continue;
+    if (code() == Errc::not_found && operation() == std::string_view("start") && !subject().contains('/'))
+      return "No directory of PATH has a program of that name.";
+    if (code() == Errc::not_found && std::string_view(operation()).starts_with("make"))
+      return "Make the directory of this path first.";
+    if (code() == Errc::not_found) return "Check the spelling of the path.";
+    if (code() == Errc::permission_denied) return "Check the owner and the mode of the path.";
+  }
   if (code() == Errc::permission_denied && binding && !path)
     return "A port below 1024 needs a privilege; choose a port from 1024 up, or give the program CAP_NET_BIND_SERVICE.";
   if (code() == Errc::address_in_use && path)

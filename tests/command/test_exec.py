@@ -13,6 +13,15 @@ import support
 from support import LOOPBACK, exchange, meari, on_backends, read_all
 
 
+class Missing(support.Case):
+    def test_who_cannot_be_started_is_told_where_to_look(self):
+        for program, says in (("no-such-program", "No directory of PATH"), ("/no/such/program", "spelling of the path"),
+                              ("/etc/passwd", "owner and the mode")):
+            run = meari("serve", "exec", f"{LOOPBACK}:0", "--", program)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn(says, run.stderr.decode())
+
+
 class Exec(support.Case):
     def exec(self, *program, flags=(), **more):
         return self.server("exec", *flags, f"{LOOPBACK}:0", "--", *program, **more)

@@ -178,7 +178,9 @@ class Languages(support.Case):
                       ["serve", "--log", "x"], ["connect", "--on-eof", "x", "1"], ["connect", "--source", "x", "1"], ["serve", "greet"],
                       ["serve", "greet", "x", "udp:1"], ["serve", "--once", "udp:1"], ["connect", "--check", "-m", "x", "1"],
                       ["serve", "--idle", "1s", "--idle", "1s"], ["serve", "--once=3"], ["connect", "--drain", "1s", "1"],
-                      ["serve", "::1:9"], ["serve", "[::1"], ["serve", "1.2.3:4"], ["serve", "fd:x"], ["serve", "udp:udp:1"]):
+                      ["serve", "::1:9"], ["serve", "[::1"], ["serve", "1.2.3:4"], ["serve", "fd:x"], ["serve", "udp:udp:1"],
+                      ["serve", "--hexdump", "--log", "json"], ["serve", "--record", "", "1"], ["serve", "--record", "x", "udp:1"],
+                      ["serve", "--limit-rate", "1k", "udp:1"], ["serve", "exec", "0", "--", "no-such-program"]):
             text = meari("--lang", "ko", *words).stderr.decode()
             for line in text.splitlines():
                 self.assertRegex(line, "[가-힣]", f"{words}: {text}")

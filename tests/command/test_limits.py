@@ -1,6 +1,7 @@
 """The limits of `meari serve` as their users see them, and what a stop does to sessions that still wait for an answer."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import threading
@@ -8,7 +9,7 @@ import time
 import unittest
 
 import support
-from support import LOOPBACK, on_backends, read_all
+from support import LOOPBACK, meari, on_backends, read_all
 
 
 class Rates(support.Case):
@@ -57,19 +58,40 @@ class Rates(support.Case):
                 self.limited(arguments + [f"{LOOPBACK}:0"], [], says)
         with self.subTest(handler="exec"):
             self.limited(["exec", f"{LOOPBACK}:0"], ["--", "/bin/sh", "-c", f"printf {words}"], b"")
+        for handler in ("stdio", "broadcast"):
+            with self.subTest(handler=handler):
+                with open(os.path.join(self.folder(), "input"), "w+b") as file:
+                    file.write(words.encode())
+                    file.seek(0)
+                    self.limited([handler, f"{LOOPBACK}:0"], [], b"", stdin=file)
+        with self.subTest(handler="chat"):
+            server = self.server("--limit-rate", 10000, "chat", f"{LOOPBACK}:0")
+            with server.connect() as speaker, server.connect() as listener:
+                listener.sendall(b"listener\n")
+                server.wait_for("called listener")
+                speaker.sendall(b"speaker\n" + (b"x" * 99 + b"\n") * 200)
+                self.hears(listener, time.monotonic())
 
-    def limited(self, words, program, says):
-        server = self.server("--limit-rate", 10000, *words, *program)
+    def test_datagrams_cannot_be_made_to_wait(self):
+        run = meari("serve", "--limit-rate", "1k", f"udp:{LOOPBACK}:0")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn(b"no --limit-rate", run.stderr)
+
+    def limited(self, words, program, says, **more):
+        server = self.server("--limit-rate", 10000, *words, *program, **more)
         begin = time.monotonic()
-        received = 0
         with server.connect() as client:
             client.sendall(says)
-            while received < 12000:
-                data = client.recv(1 << 16)
-                self.assertNotEqual(data, b"")
-                received += len(data)
-                passed = time.monotonic() - begin
-                self.assertLessEqual(received, 10000 * passed + 2 * 1000 + 1)
+            self.hears(client, begin)
+
+    def hears(self, client, begin):
+        received = 0
+        while received < 12000:
+            data = client.recv(1 << 16)
+            self.assertNotEqual(data, b"")
+            received += len(data)
+            passed = time.monotonic() - begin
+            self.assertLessEqual(received, 10000 * passed + 2 * 1000 + 1)
 
     def test_discard_reads_no_faster(self):
         server = self.server("--limit-rate", "10k", "discard", f"{LOOPBACK}:0")

@@ -33,8 +33,8 @@ constexpr FlagInfo flag_table[] = {
     {Flag::limit_rate, "limit-rate", '\0', in_serve, Value::text, "SIZE",
      {"at most SIZE bytes a second on each connection: 64k, 1M", "연결마다 1초에 오가는 바이트의 한도: 64k, 1M"},
      {"In each direction, whatever the handler. What comes faster is not read, so that the peer has to wait; nothing is "
-      "lost. k and M are powers of 1024. Datagrams are not counted. Default: no limit.",
-      "처리기가 무엇이든 양방향에 따로 적용됩니다. 더 빨리 오는 것은 읽지 않고 상대를 기다리게 하므로 잃는 것은 없습니다. k와 M은 1024의 거듭제곱입니다. 데이터그램은 세지 않습니다. 기본값은 한도 없음입니다."}},
+      "lost. k and M are powers of 1024. Not for datagrams, which nobody could have wait. Default: no limit.",
+      "처리기가 무엇이든 양방향에 따로 적용됩니다. 더 빨리 오는 것은 읽지 않고 상대를 기다리게 하므로 잃는 것은 없습니다. k와 M은 1024의 거듭제곱입니다. 데이터그램은 기다리게 할 수 없으므로 함께 쓸 수 없습니다. 기본값은 한도 없음입니다."}},
     {Flag::min_progress, "min-progress", '\0', in_serve, Value::text, "SIZE/TIME",
      {"end who moves less than SIZE bytes in TIME: 1k/30s", "TIME 동안 SIZE바이트도 오가지 않으면 끝냅니다: 1k/30s"},
      {"Both directions count together, one TIME after the other. --idle ends who says nothing; this also ends who keeps a "
@@ -93,6 +93,15 @@ constexpr FlagInfo flag_table[] = {
      {"For learning: clients are connected as soon as they are in the system's queue, whether or not anybody has "
       "accepted them. With --explain the queue can be seen; with --backlog 2 it is soon full.",
       "배울 때 쓰는 옵션입니다. 클라이언트는 받아들여지기 전에도 시스템의 대기열에 들어간 순간 연결됩니다. --explain을 함께 쓰면 대기열이 보이고, --backlog 2를 더하면 금방 찹니다."}},
+    {Flag::record, "record", '\0', in_serve, Value::text, "DIR",
+     {"write what each session receives and sends to files in DIR", "세션마다 받은 것과 보낸 것을 DIR 안의 파일에 남깁니다"},
+     {"Two files for each session, with the bytes as they are: TIME-NUMBER-PEER.received and TIME-NUMBER-PEER.sent, where "
+      "TIME is the beginning of the session in UTC and NUMBER is that of its lines. `meari connect ADDRESS <FILE` "
+      "sends one again. DIR is made when it is not there; files are never written over and are for their owner alone (0600). "
+      "The peer waits while the disk is slow. When a file cannot be written, one line says so, the session goes on without, and the exit "
+      "status is 3 in the end.",
+      "세션마다 파일 두 개에 바이트를 그대로 씁니다: 시각-번호-상대.received, 시각-번호-상대.sent. 시각은 세션이 시작한 때(UTC)이고 번호는 세션 기록에 나오는 번호입니다. "
+      "`meari connect 주소 <파일`로 다시 보낼 수 있습니다. DIR이 없으면 만들고, 이미 있는 파일은 덮어쓰지 않으며, 파일은 소유자만 읽을 수 있습니다(0600). 디스크가 느리면 상대가 기다립니다. 파일에 쓰지 못하면 한 줄로 알리고 세션은 기록 없이 이어지며, 마지막에 종료 상태 3으로 끝납니다."}},
     {Flag::message, "message", 'm', in_connect, Value::text, "TEXT",
      {"send TEXT, print the reply, exit", "TEXT를 보내고 답을 출력한 뒤 끝냅니다"},
      {"TEXT is sent as it is, without a line end; standard input is not read. --on-eof says what follows.",
@@ -139,12 +148,6 @@ constexpr FlagInfo flag_table[] = {
      {"A new line (LF) in what is sent becomes CRLF, as HTTP, SMTP and others want it; CRLF stays. Without it bytes are never "
       "changed, and what comes is not changed in any case.",
       "보내는 것의 줄바꿈(LF)을 HTTP, SMTP 등이 바라는 CRLF로 바꿉니다. 이미 CRLF이면 그대로 둡니다. 이 옵션이 없으면 바이트를 바꾸지 않으며, 받은 것은 언제나 그대로입니다."}},
-    {Flag::hexdump, "hexdump", '\0', in_connect, Value::none, "",
-     {"show every byte in both directions, in hexadecimal", "주고받는 모든 바이트를 16진수로 보여 줍니다"},
-     {"→ is what goes out and ← what comes in, each with its time since connecting, its offset and its text. On a terminal it "
-      "takes the place of what is received; otherwise it goes to standard error, and standard output stays as it is.",
-      "→는 보낸 것, ←는 받은 것이며, 연결한 뒤의 시간, 위치, 글자를 함께 보여 줍니다. 터미널에서는 받은 내용 대신 나오고, 터미널이 아니면 표준 오류로 나가며 표준 출력은 그대로입니다."},
-     bit(Flag::raw)},
     {Flag::connections, "connections", 'c', in_bench, Value::count, "N",
      {"how many connections (default 64)", "연결의 수 (기본 64)"},
      {"All are opened before anything is measured.", "재기 전에 모두 열어 둡니다."}},
@@ -216,6 +219,14 @@ constexpr FlagInfo flag_table[] = {
      {"Without it, what comes is escaped on a terminal (\\x1b), because it could control the terminal. In a pipe "
       "bytes are never changed. serve prints what comes with the handler stdio.",
       "이 옵션이 없으면 터미널에는 제어 문자를 풀어서(\\x1b) 출력합니다. 받은 내용이 터미널을 조종할 수 있기 때문입니다. 파이프에서는 언제나 바이트를 그대로 둡니다. serve에서는 처리기 stdio에 씁니다."}},
+    {Flag::hexdump, "hexdump", '\0', in_serve | in_connect, Value::none, "",
+     {"show every byte in both directions, in hexadecimal", "주고받는 모든 바이트를 16진수로 보여 줍니다"},
+     {"→ is what goes out and ← what comes in, each with its time since connecting, its offset and its text. With connect, and with "
+      "serve stdio, it takes the place of what is received on a terminal; otherwise it goes to standard error, and standard output stays "
+      "as it is. With serve each line begins with the number of its session, or with the address that a datagram came from; "
+      "the peer waits while nobody reads the lines.",
+      "→는 보낸 것, ←는 받은 것이며, 연결한 뒤의 시간, 위치, 글자를 함께 보여 줍니다. connect와 serve stdio에서 출력이 터미널이면 받은 내용 대신 나오고, 그 밖에는 표준 오류로 나가며 표준 출력은 그대로입니다. serve에서는 줄마다 세션의 번호나 데이터그램을 보낸 주소가 앞에 붙으며, 읽는 쪽이 느리면 상대가 기다립니다."},
+     bit(Flag::raw)},
     {Flag::idle, "idle", '\0', in_serve | in_connect, Value::duration, "TIME",
      {"give up after TIME without a byte (0: never)", "TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)"},
      {"Counts while something is waited for and no byte comes or goes. Default: 5m for serve (1h with chat and "

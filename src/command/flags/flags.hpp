@@ -43,6 +43,7 @@ enum class Flag : std::uint8_t {
   workers,
   reuse_port,
   accept_delay,
+  record,
   // connect
   message,
   expect_echo,
@@ -53,7 +54,6 @@ enum class Flag : std::uint8_t {
   repeat,
   interval,
   crlf,
-  hexdump,
   // bench
   connections,
   size,
@@ -72,6 +72,7 @@ enum class Flag : std::uint8_t {
   // both
   on_eof,
   raw,
+  hexdump,
   idle,
   explain,
   events,

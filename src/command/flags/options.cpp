@@ -213,7 +213,11 @@ void read_endpoint(Reader& reader, const std::string& word, std::string_view nex
     return reader.refuse(
         messages::not_over_datagrams.in(reader.language(), word, info(settings.handler).name, handler_names(true)));
   if (endpoint->kind == Kind::datagram && settings.once)
-    return reader.refuse(messages::once_over_datagrams.in(reader.language(), word));
+    return reader.refuse(messages::no_sessions.in(reader.language(), word, dashed(Flag::once)));
+  if (endpoint->kind == Kind::datagram && !settings.record.empty())
+    return reader.refuse(messages::no_sessions.in(reader.language(), word, dashed(Flag::record)));
+  if (endpoint->kind == Kind::datagram && settings.limit_rate != 0)
+    return reader.refuse(messages::no_sessions.in(reader.language(), word, dashed(Flag::limit_rate)));
   settings.where.push_back(*std::move(endpoint));
 }
 
@@ -299,6 +303,14 @@ std::variant<ServeSettings, Refused> serve_settings(const Typed& typed) {
   }
   if (const std::string* list = typed.value(Flag::allow)) settings.allow = *list;
   if (const std::string* list = typed.value(Flag::deny)) settings.deny = *list;
+  settings.hexdump = typed.has(Flag::hexdump);
+  if (settings.hexdump && settings.json)
+    reader.refuse(messages::dump_among_json.in(typed.language, settings.view.events ? "--events json" : "--log json"));
+  if (const std::string* folder = typed.value(Flag::record)) {
+    settings.record = *folder;
+    if (folder->empty())
+      reader.refuse(messages::value_missing.in(typed.language, dashed(Flag::record), info(Flag::record).choices));
+  }
   if (const auto ready = reader.count(Flag::ready_fd, 1, 1'000'000)) settings.ready_fd = static_cast<int>(*ready);
   if (const auto backlog = reader.count(Flag::backlog, 1, 0x7FFFFFFF)) settings.backlog = static_cast<int>(*backlog);
 

@@ -48,6 +48,9 @@ struct ServeSettings {
   bool once = false;
   bool json = false;
   Duration accept_delay{};
+  bool hexdump = false;
+  std::string record;  // a folder; empty: none
+  [[nodiscard]] bool is_tapped() const noexcept { return hexdump || !record.empty(); }
   ViewSettings view;
 };
 

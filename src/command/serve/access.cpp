@@ -1,6 +1,7 @@
 #include "access.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 
@@ -13,17 +14,25 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
+Error wrong_network(std::string_view text) {
+  return Error(Errc::invalid_argument, "network", text).because("write 192.0.2.0/24 or 2001:db8::/32");
+}
+
 Result<> read_file(const std::string& path, std::vector<Network>& networks) {
+  constexpr static char reading[] = "read a file";
+  errno = 0;
   std::ifstream file(path);
-  if (!file) return Error(Errc::not_found, "read", path);
+  if (!file) return Error(errno == 0 ? Errc::not_found : to_errc(errno), reading, path, errno);
+  std::size_t number = 0;
   for (std::string line; std::getline(file, line);) {
+    ++number;
     const std::string_view text = trimmed(std::string_view(line).substr(0, line.find('#')));
     if (text.empty()) continue;
     Result<Network> network = Network::parse(text);
-    if (!network) return network.error();
+    if (!network) return wrong_network(std::string(text) + " (" + path + ':' + std::to_string(number) + ')');
     networks.push_back(*std::move(network));
   }
-  if (file.bad()) return Error(Errc::system, "read", path);
+  if (file.bad()) return Error(to_errc(errno), reading, path, errno);
   return {};
 }
 
@@ -48,7 +57,7 @@ Result<> read_list(std::string_view list, std::vector<Network>& networks) {
 Result<Network> Network::parse(std::string_view text) {
   const std::size_t slash = text.find('/');
   Network network{.base = Address(text.substr(0, slash), 0).unmapped()};
-  const Error wrong = Error(Errc::invalid_argument, "network", text).because("write 192.0.2.0/24 or 2001:db8::/32");
+  const Error wrong = wrong_network(text);
   if (network.base.family() != Family::ipv4 && network.base.family() != Family::ipv6) return wrong;
   const unsigned most = network.base.family() == Family::ipv4 ? 32 : 128;
   network.bits = most;

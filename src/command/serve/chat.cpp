@@ -37,7 +37,7 @@ class Room {
  public:
   explicit Room(Premises& premises) : premises_(premises), language_(premises.log.language()) {}
 
-  Task<> serve(Client peer, const Session& session) {
+  Task<> serve(Client& peer, const Session& session) {
     co_await peer.write(messages::your_name.in(language_));
     Chunk typed = co_await with_timeout(time_for_a_name, peer.read_until("\n", longest_name));
     const Name me(names_, words_of(typed), premises_.number_of(session));
@@ -102,7 +102,7 @@ class Broadcast {
  public:
   explicit Broadcast(Premises& premises) : premises_(premises), input_(Source::standard_input(premises.loop)) {}
 
-  Task<> serve(Client peer) {
+  Task<> serve(Client& peer) {
     Audience::Member member(audience_, peer);
     if (over_) member.close();
     auto both_ways = [&](Scope& scope) -> Task<> {
@@ -157,16 +157,14 @@ class Broadcast {
 
 Handling handling_of_chat(Premises& premises) {
   auto room = std::make_shared<Room>(premises);
-  return {.handle = [room, rate = premises.settings.limit_rate](
-                        Stream peer, Session& session) { return room->serve(Client(std::move(peer), rate), session); },
+  return {.handle = [room](Client& peer, Session& session) { return room->serve(peer, session); },
           .ready = {},
           .alongside = {}};
 }
 
 Handling handling_of_broadcast(Premises& premises) {
   auto broadcast = std::make_shared<Broadcast>(premises);
-  return {.handle = [broadcast, rate = premises.settings.limit_rate](
-                        Stream peer, Session&) { return broadcast->serve(Client(std::move(peer), rate)); },
+  return {.handle = [broadcast](Client& peer, Session&) { return broadcast->serve(peer); },
           .ready = {},
           .alongside = [broadcast] { return broadcast->speak(); }};
 }

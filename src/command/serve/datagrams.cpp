@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <meari/deadline.hpp>
+#include <meari/quote.hpp>
 
 #include "services.hpp"
 #include "src/command/speech/messages.hpp"
@@ -89,6 +90,7 @@ std::span<const std::byte> DatagramService::answer_to(const Chunk& received, std
 Task<> DatagramService::serve(std::size_t index) {
   constexpr auto pause = std::chrono::milliseconds(100);  // after a failure that may come again at once
   Served& served = sockets_[index];
+  if (begin_ == Time{}) begin_ = premises_.loop.now();
   std::string text;
   while (served.socket.is_open()) {
     Result<Received> received = co_await as_result(served.socket.receive());
@@ -98,6 +100,7 @@ Task<> DatagramService::serve(std::size_t index) {
       continue;
     }
     ++served.counts.received;
+    if (settings_.hexdump) co_await dump(HexDump::Way::in, received->data.bytes(), received->from);
     if (settings_.handler == Handler::discard) continue;
     if (const std::optional<Text> reason = reason_not_to_answer(received->from)) {
       ++served.counts.left_alone;
@@ -106,9 +109,16 @@ Task<> DatagramService::serve(std::size_t index) {
     }
     const std::span<const std::byte> answer = answer_to(received->data, text);
     const Result<> sent = co_await as_result(served.socket.send_to(answer, received->from));
+    if (sent && settings_.hexdump) co_await dump(HexDump::Way::out, answer, received->from);
     if (sent) ++served.counts.answered;
     else ++served.counts.left_alone;
   }
+}
+
+Task<> DatagramService::dump(HexDump::Way way, std::span<const std::byte> data, const Address& peer) const {
+  HexDump dump(log_.talk(), quote(shown(log_.talk(), peer, Kind::datagram)));
+  std::string lines = dump.bytes(way, data, premises_.loop.now() - begin_);
+  co_await premises_.lines.dump(std::move(lines));
 }
 
 void DatagramService::stop() noexcept {

@@ -17,15 +17,17 @@
 #include <meari/task.hpp>
 
 #include "access.hpp"
+#include "handlers.hpp"
 #include "log.hpp"
 #include "src/command/flags/options.hpp"
+#include "src/command/speech/hexdump.hpp"
 
 namespace meari::command {
 
 class DatagramService {
  public:
-  DatagramService(const ServeSettings& settings, const Log& log, const Access& access)
-      : settings_(settings), log_(log), access_(access) {}
+  DatagramService(const Premises& premises, const Access& access)
+      : premises_(premises), settings_(premises.settings), log_(premises.log), access_(access) {}
 
   // Opens the sockets that `where` stands for, and says on which addresses.
   Result<std::vector<Address>> open(Loop& loop, const Endpoint& where);
@@ -49,10 +51,15 @@ class DatagramService {
   // Refers to `received`, or to `text`.
   [[nodiscard]] std::span<const std::byte> answer_to(const Chunk& received, std::string& text) const;
 
+  // --hexdump: a datagram is whole by itself, so the offsets of each begin at 0.
+  Task<> dump(HexDump::Way way, std::span<const std::byte> data, const Address& peer) const;
+
+  const Premises& premises_;
   const ServeSettings& settings_;
   const Log& log_;
   const Access& access_;
   std::vector<Served> sockets_;
+  Time begin_{};
 };
 
 }  // namespace meari::command

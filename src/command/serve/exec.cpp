@@ -13,7 +13,6 @@
 #include <meari/readiness.hpp>
 #include <meari/scope.hpp>
 
-#include "client.hpp"
 #include "src/os/child.hpp"
 
 namespace meari::command {
@@ -197,7 +196,7 @@ class Executor {
     return {};
   }
 
-  Task<> serve(Client client, Session& session) {
+  Task<> serve(Client& client, Session& session) {
     const os::Program program{.file = file_,
                               .arguments = premises_.settings.program,
                               .environment = environment_for(client.stream(), session)};
@@ -224,9 +223,7 @@ class Executor {
 
 Handling handling_of_execution(Premises& premises) {
   auto executor = std::make_shared<Executor>(premises);
-  return {.handle = [executor, rate = premises.settings.limit_rate](
-                        Stream client,
-                        Session& session) { return executor->serve(Client(std::move(client), rate), session); },
+  return {.handle = [executor](Client& client, Session& session) { return executor->serve(client, session); },
           .ready = [executor] { return executor->find(); },
           .alongside = {}};
 }

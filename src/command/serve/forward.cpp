@@ -12,8 +12,6 @@
 #include <meari/deadline.hpp>
 #include <meari/scope.hpp>
 
-#include "client.hpp"
-
 namespace meari::command {
 namespace {
 
@@ -64,7 +62,7 @@ class Forwarder {
     return {};
   }
 
-  Task<> serve(Client client, Session& session) {
+  Task<> serve(Client& client, Session& session) {
     const Present from(sources_, session.source());
     if (ours_.contains(session.source().unmapped())) {  // this client is us
       client.abort();
@@ -169,9 +167,7 @@ class Forwarder {
 
 Handling handling_of_forwarding(Premises& premises) {
   auto forwarder = std::make_shared<Forwarder>(premises);
-  return {.handle = [forwarder, rate = premises.settings.limit_rate](
-                        Stream client,
-                        Session& session) { return forwarder->serve(Client(std::move(client), rate), session); },
+  return {.handle = [forwarder](Client& client, Session& session) { return forwarder->serve(client, session); },
           .ready = [forwarder] { return forwarder->check(); }};
 }
 

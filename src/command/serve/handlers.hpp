@@ -1,6 +1,7 @@
 // What `meari serve` does with a connection: the handlers of the table in flags/flags.cpp.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <unordered_map>
@@ -8,8 +9,10 @@
 
 #include <meari/server.hpp>
 
+#include "client.hpp"
 #include "log.hpp"
 #include "src/command/flags/options.hpp"
+#include "src/command/speech/line_writer.hpp"
 
 namespace meari::command {
 
@@ -18,10 +21,11 @@ struct Premises {
   Loop& loop;
   const ServeSettings& settings;
   const Log& log;
+  LineWriter& lines;
   std::vector<Address> addresses;                            // where it listens
   std::unordered_map<std::uint64_t, std::uint64_t> numbers;  // of the sessions that are open, as the log counts them
   std::function<void()> stop;                                // as SIGTERM does
-  bool cut_short = false;                                    // something got lost that no session can tell of
+  std::atomic<bool> cut_short = false;                       // something got lost that no session can tell of
 
   [[nodiscard]] std::uint64_t number_of(const Session& session) const {
     const auto found = numbers.find(session.id());
@@ -30,12 +34,14 @@ struct Premises {
 };
 
 struct Handling {
-  Server::Handler handle;
+  std::function<Task<>(Client&, Session&)> handle;
   // Asked when it is known where the server listens, and before anybody is served; most have nothing to say.
   std::function<Result<>()> ready;
   // Runs as long as the server serves; most need nothing of the kind.
   std::function<Task<>()> alongside;
 };
 [[nodiscard]] Handling handling_for(Premises& premises);
+// What the server calls for each connection. Refers to `handling`.
+[[nodiscard]] Server::Handler session_handler(Premises& premises, const Handling& handling);
 
 }  // namespace meari::command

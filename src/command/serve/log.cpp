@@ -28,17 +28,17 @@ std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
                    end.exception.empty() ? message_of(talk.language(), end.error) : end.exception);
 }
 
-// An address for people. A client of a Unix-domain socket has none.
-std::string shown(const Talk& talk, const Address& address) {
-  if (address.family() != Family::local || !address.path().empty()) return address.to_string();
-  return std::string(talk.text(messages::unnamed));
-}
-
 double as_seconds(Duration duration) {
   return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) / 1000.0;
 }
 
 }  // namespace
+
+std::string shown(const Talk& talk, const Address& address, Kind kind) {
+  const std::string_view front = kind == Kind::datagram ? "udp:" : "";
+  if (address.family() != Family::local || !address.path().empty()) return std::string(front) + address.to_string();
+  return std::string(front) + std::string(talk.text(messages::unnamed));
+}
 
 void Log::listening(std::string_view handler, const std::vector<std::string>& addresses,
                     std::string_view backend) const {
@@ -164,6 +164,22 @@ void Log::program_ended(std::uint64_t session, int status, int signal) const {
   Json object = json_event("program_ended");
   object["session"] = session;
   object[signal != 0 ? "signal" : "status"] = number;
+  write_json(talk_, object);
+}
+
+void Log::recording(std::uint64_t session, const std::vector<std::string>& files) const {
+  if (!json_) return;
+  Json object = json_event("recording");
+  object["session"] = session;
+  object["files"] = files;
+  write_json(talk_, object);
+}
+
+void Log::recorded_no_further(std::uint64_t session, const Error& error) const {
+  if (!json_) return talk_.complain(messages::recorded_no_further, session, message_of(talk_.language(), error));
+  Json object = json_event("recorded_no_further");
+  object["session"] = session;
+  object["error"] = error.message();
   write_json(talk_, object);
 }
 

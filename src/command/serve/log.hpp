@@ -18,6 +18,9 @@
 
 namespace meari::command {
 
+// An address for people. A client of a Unix-domain socket has none.
+[[nodiscard]] std::string shown(const Talk& talk, const Address& address, Kind kind = Kind::stream);
+
 struct DatagramCounts {
   std::uint64_t received = 0;
   std::uint64_t answered = 0;
@@ -36,6 +39,7 @@ class Log {
   Log(const Talk& talk, bool json, bool charted) : talk_(talk), json_(json), charted_(charted) {}
 
   [[nodiscard]] Language language() const noexcept { return talk_.language(); }
+  [[nodiscard]] const Talk& talk() const noexcept { return talk_; }
   // The first line. Always written.
   void listening(std::string_view handler, const std::vector<std::string>& addresses, std::string_view backend) const;
   void backend_refused(std::string_view reason) const;
@@ -52,6 +56,9 @@ class Log {
   // A line of a program's standard error, and how it ended where that was not status 0.
   void program_said(std::uint64_t session, std::string_view line) const;
   void program_ended(std::uint64_t session, int status, int signal) const;
+  // From any thread. People find the files by the number in their names.
+  void recording(std::uint64_t session, const std::vector<std::string>& files) const;
+  void recorded_no_further(std::uint64_t session, const Error& error) const;
   void input_failed(const Error& error) const;   // standard input
   void output_failed(const Error& error) const;  // standard output
   void stopping(std::size_t sessions, Duration longest) const;

@@ -21,6 +21,7 @@
 #include "src/command/speech/line_writer.hpp"
 #include "src/command/speech/messages.hpp"
 #include "src/os/activation.hpp"
+#include "src/os/fresh_file.hpp"
 #include "src/os/native.hpp"
 
 namespace meari::command {
@@ -34,14 +35,14 @@ std::optional<os::Owner> owner_of(const Error& in_use, Kind kind) {
 
 class Service {
  public:
-  Service(Loop& loop, SignalEvents signals, const ServeSettings& settings, const Log& log)
+  Service(Loop& loop, SignalEvents signals, const ServeSettings& settings, const Log& log, LineWriter& lines)
       : loop_(loop),
         stop_signals_(std::move(signals)),
         settings_(settings),
         log_(log),
-        premises_{.loop = loop, .settings = settings, .log = log, .stop = [this] { stop(); }},
+        premises_{.loop = loop, .settings = settings, .log = log, .lines = lines, .stop = [this] { stop(); }},
         handling_(handling_for(premises_)),
-        datagrams_(settings, log, access_),
+        datagrams_(premises_, access_),
         server_(loop, handler(), options()) {}
 
   Result<> deal_to(const Workers& workers) {
@@ -88,9 +89,10 @@ class Service {
 };
 
 Server::Handler Service::handler() {
-  if (!settings_.once) return handling_.handle;
-  return [this](Stream peer, Session& session) -> Task<> {
-    if (session.id() == only_session_) return handling_.handle(std::move(peer), session);
+  Server::Handler handle = session_handler(premises_, handling_);
+  if (!settings_.once) return handle;
+  return [this, handle](Stream peer, Session& session) -> Task<> {
+    if (session.id() == only_session_) return handle(std::move(peer), session);
     peer.abort();  // somebody who came too late
     return [](Stream) -> Task<> { co_return; }(Stream());
   };
@@ -104,6 +106,7 @@ ServerOptions Service::options() {
   constexpr std::size_t most_programs = 100;  // where nobody says how many: a process is dearer than a connection
   if (settings_.handler == Handler::exec && options.max_sessions == 0) options.max_sessions = most_programs;
   if (settings_.handler == Handler::forward) options.descriptors_per_session = 2;
+  if (!settings_.record.empty()) options.descriptors_per_session += 2;
   if (settings_.handler == Handler::chat || settings_.handler == Handler::broadcast)
     options.timeouts.idle = std::chrono::hours(1);  // who only listens is not idle
   if (settings_.idle) options.timeouts.idle = *settings_.idle;
@@ -133,6 +136,10 @@ ServerOptions Service::options() {
 
 Result<> Service::open() {
   if (Result<> read = read_lists(); !read) return read;
+  if (!settings_.record.empty()) {
+    os::fail_at_size_limit();
+    if (Result<> folder = os::provide_folder(settings_.record); !folder) return folder;
+  }
   std::vector<std::string> shown;
   std::vector<Address> open_to_all;
   for (const Endpoint& where : settings_.where) {
@@ -286,7 +293,7 @@ Status serve(const ServeSettings& settings, Talk& talk) {
   if (!signals) return refuse(talk, signals.error());
   Result<Workers> workers = Workers::beside(loop, settings.workers - 1);
   if (!workers) return refuse(talk, workers.error());
-  Service service(loop, *std::move(signals), settings, log);
+  Service service(loop, *std::move(signals), settings, log, writer);
   if (const Result<> dealt = service.deal_to(*workers); !dealt) return refuse(talk, dealt.error());
   if (const Result<> opened = service.open(); !opened) return refuse(talk, opened.error(), service.last_kind());
   loop.spawn([&writer] { return writer.run(); });

@@ -8,7 +8,6 @@
 #include <meari/scope.hpp>
 #include <meari/standard.hpp>
 
-#include "client.hpp"
 #include "src/command/speech/escaper.hpp"
 
 namespace meari::command {
@@ -20,9 +19,10 @@ class StandardStreams {
       : premises_(premises),
         input_(Source::standard_input(premises.loop)),
         output_(Sink::standard_output(premises.loop)),
-        escaped_(output_.medium() == Medium::terminal && !premises.settings.raw) {}
+        escaped_(output_.medium() == Medium::terminal && !premises.settings.raw),
+        dumped_(output_.medium() == Medium::terminal && premises.settings.hexdump) {}
 
-  Task<> serve(Client client, Session& session) {
+  Task<> serve(Client& client, Session& session) {
     Error send_failure;
     answers_ = input_.medium() != Medium::terminal && !input_is_absent();
     auto both_ways = [&](Scope& scope) -> Task<> {
@@ -97,6 +97,7 @@ class StandardStreams {
   }
 
   Task<> print(Chunk data) {
+    if (dumped_) co_return;
     if (!escaped_) {
       co_await output_.write(std::move(data));
       co_return;
@@ -115,6 +116,7 @@ class StandardStreams {
   Sink output_;
   bool answers_ = false;  // a program at our input may have an answer
   bool escaped_;          // what is printed goes to a terminal
+  bool dumped_;           // and the dump stands there instead
   Escaper escaper_;
 };
 
@@ -122,9 +124,7 @@ class StandardStreams {
 
 Handling handling_of_standard_streams(Premises& premises) {
   auto streams = std::make_shared<StandardStreams>(premises);
-  return {.handle = [streams, rate = premises.settings.limit_rate](Stream client, Session& session) {
-    return streams->serve(Client(std::move(client), rate), session);
-  }};
+  return {.handle = [streams](Client& client, Session& session) { return streams->serve(client, session); }};
 }
 
 }  // namespace meari::command

@@ -87,7 +87,7 @@ std::string HexDump::bytes(Way way, std::span<const std::byte> data, Duration si
   std::string out = title(way, since, talk_.text(messages::dumped_bytes, data.size()));
   for (std::size_t row = 0; row < text.size(); row += row_bytes) {
     const std::size_t end = std::min(row + row_bytes, text.size());
-    out += fmt::format("{} {:08x} ", arrow(way), offset_[static_cast<std::size_t>(way)] + row);
+    out += fmt::format("{}{} {:08x} ", name_, arrow(way), offset_[static_cast<std::size_t>(way)] + row);
     for (std::size_t i = row; i < end; ++i) out += fmt::format(" {:02x}", static_cast<std::uint8_t>(text[i]));
     out.append(3 * (row + row_bytes - end) + 2, ' ');
     for (std::size_t i = row; i < end; ++i) out += cells[i];
@@ -103,7 +103,7 @@ std::string HexDump::end(Way way, Duration since) const { return title(way, sinc
 std::string HexDump::title(Way way, Duration since, std::string_view what) const {
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(since).count();
   const std::string time = fmt::format("{}.{:06}", microseconds / 1'000'000, microseconds % 1'000'000);
-  return talk_.text(messages::dump_title, arrow(way), time, what) + '\n';
+  return name_ + talk_.text(messages::dump_title, arrow(way), time, what) + '\n';
 }
 
 }  // namespace meari::command

@@ -7,6 +7,8 @@
 // The text column has one cell a byte. A Korean syllable is three bytes and two columns wide, so it takes two cells and
 // leaves one empty, and everything behind it stays where it is. When it is cut by the end of the line, it stands on the
 // side where it has room. What is no text of a known width is a dot, so nothing here can control a terminal.
+//
+// A server shows many conversations at once, so each of their lines begins with the name of its own: #1 → 00000000 …
 #pragma once
 
 #include <cstddef>
@@ -14,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <meari/operation.hpp>
 
@@ -25,7 +28,9 @@ class HexDump {
  public:
   enum class Way : std::uint8_t { out, in };
 
-  explicit HexDump(const Talk& talk) : talk_(talk) {}
+  // `name`: of the conversation, printable; it stands in front of every line.
+  explicit HexDump(const Talk& talk, std::string name = {})
+      : talk_(talk), name_(name.empty() ? name : std::move(name) + ' ') {}
 
   // Lines with their ends. `since`: the time since the connection began.
   [[nodiscard]] std::string bytes(Way way, std::span<const std::byte> data, Duration since);
@@ -36,6 +41,7 @@ class HexDump {
   [[nodiscard]] std::string title(Way way, Duration since, std::string_view what) const;
 
   const Talk& talk_;
+  std::string name_;
   std::uint64_t offset_[2] = {};
 };
 

@@ -41,6 +41,8 @@ constexpr Operation operations[] = {
     {"look for ConnectEx", "{}: ConnectEx를 찾지 못했습니다", "ConnectEx를 찾지 못했습니다"},
     {"look up", "{}: 이름을 찾지 못했습니다", "이름을 찾지 못했습니다"},
     {"make a completion port", "{}: 완료 포트를 만들지 못했습니다", "완료 포트를 만들지 못했습니다"},
+    {"make a file", "{}: 파일을 만들지 못했습니다", "파일을 만들지 못했습니다"},
+    {"make files in", "{}: 이 디렉터리에 파일을 만들 수 없습니다", "파일을 만들 수 없습니다"},
     {"MEARI_BACKEND is to be auto or iocp on Windows, but it is",
      "MEARI_BACKEND={}: Windows에서는 auto, iocp 가운데 하나여야 합니다", "MEARI_BACKEND"},
     {"MEARI_BACKEND is to be auto, uring, uring-floor or epoll, but it is",
@@ -51,6 +53,7 @@ constexpr Operation operations[] = {
     {"pipe", "{}: 파이프를 열지 못했습니다", "파이프를 열지 못했습니다"},
     {"raise the descriptor limit", "{}: 디스크립터 한도를 올리지 못했습니다", "디스크립터 한도를 올리지 못했습니다"},
     {"read", "{}: 받지 못했습니다", "받지 못했습니다"},
+    {"read a file", "{}: 파일을 읽지 못했습니다", "파일을 읽지 못했습니다"},
     {"read a line", "{}: 한 줄을 받지 못했습니다", "한 줄을 받지 못했습니다"},
     {"receive", "{}: 받지 못했습니다", "받지 못했습니다"},
     {"send to", "{}에 보내지 못했습니다", "보내지 못했습니다"},
@@ -68,6 +71,7 @@ constexpr Operation operations[] = {
     {"wait for events", "{}: 이벤트를 기다리지 못했습니다", "이벤트를 기다리지 못했습니다"},
     {"watch a descriptor", "{}: 디스크립터를 지켜볼 수 없습니다", "디스크립터를 지켜볼 수 없습니다"},
     {"write", "{}: 보내지 못했습니다", "보내지 못했습니다"},
+    {"write a file", "{}: 파일에 쓰지 못했습니다", "파일에 쓰지 못했습니다"},
 };
 
 constexpr Text sentences[] = {
@@ -171,6 +175,9 @@ constexpr Text sentences[] = {
      "다른 프로그램이 이 경로에서 기다립니다. 다른 경로를 고르거나 그 프로그램을 멈추십시오."},
     {"Nothing listens on this path any more; start the server again.",
      "이 경로에서 기다리던 프로그램이 끝났습니다. 서버를 다시 시작하십시오."},
+    {"Check the spelling of the path.", "경로를 바르게 적었는지 확인하십시오."},
+    {"No directory of PATH has a program of that name.", "PATH의 어느 디렉터리에도 그런 이름의 프로그램이 없습니다."},
+    {"Check the owner and the mode of the path.", "경로의 소유자와 권한을 확인하십시오."},
     {"Make the directory of this path first.", "이 경로의 디렉터리를 먼저 만드십시오."},
     {"The address is not one of this machine's; use :PORT for all of them.",
      "이 컴퓨터의 주소가 아닙니다. 모든 주소에서 기다리려면 :포트라고 쓰십시오."},
@@ -209,6 +216,8 @@ constexpr Text sentences[] = {
     // other reasons
     {"a descriptor is open already and has no addresses to look up", "이미 열린 디스크립터라서 찾을 주소가 없습니다"},
     {"it needs a family: ipv4, ipv6 or local", "ipv4, ipv6, local 가운데 하나가 필요합니다"},
+    {"it is not a directory", "디렉터리가 아닙니다"},
+    {"the disk is full", "디스크가 가득 찼습니다"},
     {"there is no room in the buffer", "버퍼에 자리가 없습니다"},
     {"Windows has no abstract names; use a path", "Windows에는 추상 이름이 없습니다. 경로를 쓰십시오"},
 

@@ -12,21 +12,37 @@
 namespace meari::command {
 
 void LineWriter::add(std::string line) {
-  if (!lines_.try_send(std::move(line))) ++lost_;
+  if (!lines_.try_send(Entry{.text = std::move(line)})) ++lost_;
+}
+
+Task<> LineWriter::dump(std::string lines) {
+  co_await dumps_.send(true);
+  Entry entry{.text = std::move(lines), .is_dump = true};
+  const Result<> sent = co_await as_result(lines_.send(std::move(entry)));
+  if (sent) co_return;
+  static_cast<void>(dumps_.try_receive());
+  co_await Result<>(sent.error());
+}
+
+void LineWriter::write_down(Entry entry, std::string& batch) {
+  batch += entry.text;
+  if (entry.is_dump) static_cast<void>(dumps_.try_receive());
 }
 
 Task<> LineWriter::run() {
   constexpr Descriptor standard_error = 2;
   constexpr std::size_t batch_bytes = std::size_t{64} << 10;
   Sink sink = Sink::of(standard_error);
-  while (std::optional<std::string> line = co_await lines_.receive()) {
-    std::string batch = *std::move(line);
+  while (std::optional<Entry> entry = co_await lines_.receive()) {
+    std::string batch;
+    write_down(*std::move(entry), batch);
     while (batch.size() < batch_bytes) {
-      std::optional<std::string> more = lines_.try_receive();
+      std::optional<Entry> more = lines_.try_receive();
       if (!more) break;
-      batch += *more;
+      write_down(*std::move(more), batch);
     }
-    if (lost_ != 0) batch += talk_->text(messages::lines_lost, std::exchange(lost_, 0)) + '\n';
+    if (const std::uint64_t lost = lost_.exchange(0); lost != 0)
+      batch += talk_->text(messages::lines_lost, lost) + '\n';
     // Nobody reads any more: then nobody wants to know.
     static_cast<void>(co_await as_result(sink.write(std::string_view(batch))));
   }

@@ -51,8 +51,12 @@ inline constexpr Message<text> not_a_target{
 inline constexpr Message<text, text, text> not_over_datagrams{
     "{}: {} is for connections; handlers for datagrams: {}",
     "{}: {} 처리기는 연결에만 쓸 수 있습니다. 데이터그램을 받는 처리기: {}"};
-inline constexpr Message<text> once_over_datagrams{"{}: datagrams have no sessions, so there is no --once",
-                                                   "{}: 데이터그램에는 세션이 없으므로 --once는 쓸 수 없습니다"};
+inline constexpr Message<text, text> no_sessions{"{}: datagrams have no sessions, so there is no {}",
+                                                 "{}: 데이터그램에는 세션이 없습니다. 함께 쓸 수 없는 옵션: {}"};
+inline constexpr Message<text> dump_among_json{
+    "--hexdump is for people, and with {} every line is for programs; --record keeps the bytes beside it",
+    "--hexdump는 사람을 위한 것이고, {}을 쓰면 모든 줄이 프로그램을 위한 것입니다. 바이트가 필요하면 --record를 "
+    "쓰십시오"};
 inline constexpr Message<text> address_missing{"{} needs an address, such as localhost:9000",
                                                "{}: 주소가 필요합니다. 예: localhost:9000"};
 inline constexpr Message<text, text> one_address{"{} takes one address, and {} is one too many",
@@ -231,6 +235,8 @@ inline constexpr Text own_address{"it is an echo's own port, and the two would n
 inline constexpr Text nowhere_to_answer{"it has no address to answer to", "답을 보낼 주소가 없습니다"};
 inline constexpr Message<text, count, count, count> datagrams_over{
     "{}: datagrams received {}, answered {}, left alone {}", "{}: 데이터그램 받음 {}, 답함 {}, 답하지 않음 {}"};
+inline constexpr Message<count, text> recorded_no_further{"#{} is recorded no further: {}",
+                                                          "#{} 기록을 멈췄습니다: {}"};
 inline constexpr Text your_name{"your name? ", "이름이 무엇입니까? "};
 inline constexpr Message<text, count> came_in{"{} came in; members here: {}", "{} 님이 들어왔습니다. 지금 {}명입니다"};
 inline constexpr Message<text, count> left{"{} left; members here: {}", "{} 님이 나갔습니다. 지금 {}명입니다"};
