@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 constexpr unsigned opened_at_once = 64;            // by one worker
 constexpr std::size_t fits_on_the_way = 32 << 10;  // bytes, whatever the buffers of both ends are
 constexpr std::chrono::seconds grace{5};           // for replies that are under way at the end
+constexpr std::chrono::minutes grace_of_held{1};   // all of them are under way at once then
 constexpr milliseconds between_looks{10};
 constexpr std::chrono::seconds one_second{1};
 constexpr std::size_t most_under_way = 100'000;  // messages of one connection in an open loop
@@ -189,15 +190,21 @@ Task<Stream> Worker::connect_once() {
 Task<> Worker::measure_all() {
   auto body = [this](Scope& scope) -> Task<> {
     auto conversations = [this](Scope& talking) -> Task<> {
+      auto limit = [this, &talking] { return watch_time(talking); };
+      if (settings_.hold) {  // one waits for all of them: a million timers would be a load
+        ++talking_;
+        talking.spawn(limit);
+        while (!stopping()) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
+      }
       for (const std::unique_ptr<Talk>& each : talks_) {
         Talk& talk = *each;
         if (!settings_.churn && !talk.stream.is_open()) continue;
         auto start = [this, &talk] { return converse(talk); };
+        ++talking_;
         talking.spawn(start);
       }
-      auto limit = [this, &talking] { return watch_time(talking); };
-      talking.spawn(limit);
-      co_return;
+      if (settings_.hold) --talking_;
+      else talking.spawn(limit);
     };
     auto lateness = [this] { return watch_lateness(); };
     auto every_second = [this] { return tell_every_second(); };
@@ -215,7 +222,7 @@ Task<> Worker::watch_time(Scope& scope) {
   const Duration before = os::thread_cpu_time();
   while (!stopping() && talking_ != 0) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
   tally_.cpu = tally_.most_cpu = os::thread_cpu_time() - before;
-  const Time last = precise_now() + grace;
+  const Time last = precise_now() + (settings_.hold ? Duration(grace_of_held) : Duration(grace));
   while (talking_ != 0 && precise_now() < last) co_await sleep_for(milliseconds(1));
   for (const std::unique_ptr<Talk>& talk : talks_) tally_.unanswered += talk->under_way.size();
   scope.cancel();
@@ -253,7 +260,6 @@ Task<> Worker::tell_every_second() {
 Task<> Worker::converse(Talk& talk) {
   const std::uint64_t most = settings_.send ? settings_.send->size() : settings_.size.most;
   const std::uint64_t reply = settings_.expect ? settings_.expect->size() : most;
-  ++talking_;
   Result<> result;
   if (settings_.churn) result = co_await as_result(churn(talk));
   else if (settings_.hold) result = co_await as_result(hold(talk));
@@ -367,9 +373,8 @@ Task<> Worker::connect_and_talk(Talk& talk) {
   record({begin, begin, sent.end}, precise_now());
 }
 
-// Is there, says nothing, and shows at the end that it is still connected.
+// The connection was there and said nothing: it shows that it still is.
 Task<> Worker::hold(Talk& talk) {
-  while (!stopping()) co_await sleep_until(std::min(end_, precise_now() + milliseconds(500)));
   const std::span<const std::byte> message = next_message(talk, precise_now());
   co_await talk.stream.write(message);
   while (!talk.under_way.empty()) {
