@@ -22,19 +22,28 @@ else()
   target_link_libraries(meari_command_needs INTERFACE CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json)
 endif()
 
-add_executable(meari_command ${command_sources})
+# All of it but main() is a library, which tests and fuzzers link as well.
+set(command_code ${command_sources})
+list(FILTER command_code EXCLUDE REGEX "/main\\.cpp$")
+add_library(meari_command_code STATIC ${command_code})
+set_target_properties(meari_command_code PROPERTIES CXX_EXTENSIONS OFF)
+target_link_libraries(meari_command_code PUBLIC meari_inside meari_command_needs)
+
+set(command_main ${command_sources})
+list(FILTER command_main INCLUDE REGEX "/main\\.cpp$")
+add_executable(meari_command ${command_main})
 set_target_properties(meari_command PROPERTIES
   OUTPUT_NAME meari
   CXX_EXTENSIONS OFF
   RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
-target_link_libraries(meari_command PRIVATE meari_inside meari_command_needs)
+target_link_libraries(meari_command PRIVATE meari_command_code)
 
 # Optional libraries of the command, each named once: what it has is told to the sources as MEARI_HAS_<NAME>=1.
 function(meari_command_may_use name module)
   pkg_check_modules(MEARI_${name} QUIET IMPORTED_TARGET ${module})
   if(MEARI_${name}_FOUND)
-    target_link_libraries(meari_command PRIVATE PkgConfig::MEARI_${name})
-    target_compile_definitions(meari_command PRIVATE MEARI_HAS_${name}=1)
+    target_link_libraries(meari_command_code PUBLIC PkgConfig::MEARI_${name})
+    target_compile_definitions(meari_command_code PUBLIC MEARI_HAS_${name}=1)
   endif()
 endfunction()
 if(NOT WIN32)

@@ -1,4 +1,4 @@
-# tests/unit  tests/contract  tests/conformance  tests/sim  tests/regression
+# tests/unit  tests/contract  tests/conformance  tests/sim  tests/regression  tests/measuring
 #                                                              all *.cpp of a folder are one GoogleTest program, meari_<folder>
 # tests/torture                                                one program, with hooks in every system call (MEARI_TORTURE)
 # tests/command  tests/examples                                every test_*.py is one test (unittest; MEARI and EXAMPLES say where)
@@ -65,6 +65,14 @@ foreach(folder IN LISTS folders)
   meari_test_program(${folder})
 endforeach()
 
+# What `meari bench` computes, and its load on the simulated wire: tests of the command's code, and not of the program.
+if(TARGET meari_command_code)
+  meari_test_program(measuring)
+  if(TARGET meari_measuring)
+    target_link_libraries(meari_measuring PRIVATE meari_command_code)
+  endif()
+endif()
+
 if(MEARI_TORTURE AND GTest_FOUND)
   # It needs a library with hooks, and so none of what the other tests share. tools/steps/torture.sh runs it.
   meari_sources(torture_sources tests/torture)
@@ -111,12 +119,6 @@ meari_python_tests(lint)
 
 if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   meari_sources(fuzz_sources tests/fuzz)
-  if(TARGET meari_command)                               # what the command does with what it is given
-    set(command_code ${command_sources})
-    list(FILTER command_code EXCLUDE REGEX "/main\\.cpp$")
-    add_library(meari_command_code STATIC EXCLUDE_FROM_ALL ${command_code})
-    target_link_libraries(meari_command_code PUBLIC meari_inside meari_command_needs)
-  endif()
   foreach(source IN LISTS fuzz_sources)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(fuzz_${name} "${source}")

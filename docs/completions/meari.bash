@@ -48,6 +48,10 @@ _meari() {
     --expect) COMPREPLY=(); return ;;
     --server-pid) COMPREPLY=(); return ;;
     --save) COMPREPLY=(); return ;;
+    --percentiles) COMPREPLY=(); return ;;
+    --plot) COMPREPLY=(); return ;;
+    --compare) COMPREPLY=(); return ;;
+    --fail-on) COMPREPLY=(); return ;;
     --on-eof) COMPREPLY=($(compgen -W 'half-close close keep wait:' -- "$word")); return ;;
     --idle) COMPREPLY=(); return ;;
     --events) COMPREPLY=($(compgen -W 'json' -- "$word")); return ;;
@@ -64,7 +68,7 @@ _meari() {
       words='-m --message --expect-echo --check --timeout --source --retry --repeat --interval --crlf --on-eof --raw --hexdump --idle --explain --events --backend -q --quiet --lang -h --help -V --version'
       ;;
     bench)
-      words='--timeout -c --connections --size --depth -d --duration --warmup -r --rate --threads --churn --hold --send --expect --server-pid --save --json --backend -q --quiet --lang -h --help -V --version'
+      words='--timeout -c --connections --size --depth -d --duration --warmup -r --rate --threads --churn --hold --send --expect --server-pid --save --percentiles --plot --compare --fail-on --json --backend -q --quiet --lang -h --help -V --version'
       ;;
     help)
       words='--lang -h --help -V --version'

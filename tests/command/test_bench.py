@@ -1,5 +1,6 @@
 """`meari bench`: what it counts is true, what is wrong is found, and it says when it cannot be believed. No test looks at speed."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 import unittest
+import xml.etree.ElementTree
 
 import support
 from support import LOOPBACK, MEARI, meari, on_backends
@@ -48,6 +50,52 @@ class Many:
 
     def __exit__(self, *failure):
         self.listener.close()
+
+
+class Lossy:
+    """A proxy for datagrams, between a bench and its server: drops some of the replies, sends some twice."""
+
+    def __init__(self, server_port, drop_every=0, double_every=0):
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind((LOOPBACK, 0))
+        self.port = self.front.getsockname()[1]
+        self.target = (LOOPBACK, server_port)
+        self.drop_every, self.double_every = drop_every, double_every
+        self.passed = self.dropped = self.doubled = 0
+        self.threads = [threading.Thread(target=self._forward, daemon=True)]
+        self.threads[0].start()
+
+    def _forward(self):
+        backs = {}
+        with contextlib.suppress(OSError):
+            while True:
+                data, client = self.front.recvfrom(1 << 16)
+                if data == b"over":
+                    break
+                if client not in backs:
+                    backs[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                    backs[client].connect(self.target)
+                backs[client].send(data)
+                answer = backs[client].recv(1 << 16)                       # one at a time: whoever measures has only one under way
+                self.passed += 1
+                if self.drop_every and self.passed % self.drop_every == 0:
+                    self.dropped += 1
+                    continue
+                self.front.sendto(answer, client)
+                if self.double_every and self.passed % self.double_every == 0:
+                    self.doubled += 1
+                    self.front.sendto(answer, client)
+        for back in backs.values():
+            back.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"over", (LOOPBACK, self.port))
+        self.threads[0].join(support.DEADLINE)
+        self.front.close()
 
 
 def echo(connection):
@@ -172,6 +220,146 @@ class Bench(support.Case):
         self.server(f"unix:{path}", "-q")
         self.assertGreater(self.bench(f"unix:{path}", *QUICK)["round_trips"], 0)
 
+    @on_backends()
+    def test_datagrams(self, backend):
+        server = self.server("udp:127.0.0.1:0", "-q", backend=backend)
+        for flags in ((), ("--size", "8..4000", "--depth", "8", "-c", "3"), ("--rate", "500"), ("--send", "hello", "-c", "2"), ("--threads", "2", "-c", "4")):
+            with self.subTest(flags=flags):
+                result = self.bench(f"udp:127.0.0.1:{server.port}", *QUICK, *flags, backend=backend)
+                self.assertGreater(result["round_trips"], 0)
+                self.assertEqual((result["wrong"], result["failures"], result["twice"]), (0, {}, 0))
+                self.assertTrue(result["target"].startswith("udp:127.0.0.1:"))
+                self.check(result)
+
+    def test_datagrams_that_get_lost_or_come_twice_are_counted(self):
+        server = self.server("udp:127.0.0.1:0", "-q")
+        with Lossy(server.port, drop_every=5, double_every=7) as proxy:
+            result = self.bench(f"udp:127.0.0.1:{proxy.port}", "-c", "1", "--warmup", "0", "--duration", "3s", "--timeout", "300ms")
+        # Of those that were in time; one may have been dropped by the question who is there, or be under way at the end.
+        self.assertGreater(result["round_trips"], 0)
+        self.assertGreaterEqual(result["lost"], max(proxy.dropped - 2, 1))
+        self.assertLessEqual(result["twice"], proxy.doubled)
+        self.assertEqual(result["wrong"], 0)
+        self.assertEqual(result["verdict"], "SUSPECT")
+        self.assertIn("datagrams were lost; the latencies are of those that came back", result["reasons"])
+        for language, words in (("en", "datagrams without a reply in time"), ("ko", "제때 답이 오지 않은 데이터그램")):
+            with Lossy(server.port, drop_every=3) as proxy:
+                run = meari("bench", "--lang", language, "-c", "1", *QUICK, "--timeout", "300ms", f"udp:127.0.0.1:{proxy.port}")
+            self.assertIn(words, run.stdout.decode())
+
+    def test_a_datagram_with_other_bytes_is_wrong(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((LOOPBACK, 0))
+
+            def spoil():
+                while (data := (pair := other.recvfrom(1 << 16))[0]) != b"over":
+                    other.sendto(data[:-1] + bytes([data[-1] ^ 1]), pair[1])
+            thread = threading.Thread(target=spoil)
+            thread.start()
+            port = other.getsockname()[1]
+            result = self.bench(f"udp:127.0.0.1:{port}", *QUICK, "-c", "1", "--timeout", "300ms", status=4)
+            other.sendto(b"over", (LOOPBACK, port))
+            thread.join(support.DEADLINE)
+        self.assertGreater(result["wrong"], 0)
+        self.assertEqual(result["round_trips"], 0)
+
+    def test_nobody_answers_datagrams(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((LOOPBACK, 0))
+            run = meari("bench", *QUICK, "--timeout", "10ms", f"udp:127.0.0.1:{silent.getsockname()[1]}")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("no datagram came back in 10 ms", run.stderr.decode())
+
+    def test_a_result_is_compared_with_a_saved_one(self):
+        server = self.server("127.0.0.1:0", "-q")
+        where = f"127.0.0.1:{server.port}"
+        file = pathlib.Path(self.folder()) / "before.json"
+        longer = ("--duration", "1s", "--warmup", "50ms")                                  # enough slices with replies, however busy the machine is
+        before = self.bench(where, *longer, "-c", "4", "--save", file)
+        self.assertGreater(len(before["slices"]), 10)
+        self.assertEqual(sum(slice["count"] for slice in before["slices"]), before["round_trips"])
+        self.assertAlmostEqual(sum(slice["seconds"] for slice in before["slices"]), before["seconds"], places=6)
+        self.assertTrue({"meari", "compiler", "system", "processor", "processors", "date"} <= set(before["environment"]))
+        self.assertLessEqual(before["health"]["descriptors"], before["health"]["descriptor_limit"])
+        # A server ten times as fast, and one ten times as slow, as far as the file says: what the gates see is beyond all noise.
+        def scaled(factor):
+            other = json.loads(json.dumps(before))
+            other["per_second"] *= 1 / factor
+            for histogram in (other["response"], other["service"], *other["slices"]):
+                histogram["buckets"] = [[int(value * factor), count] for value, count in histogram["buckets"]]
+                for name in ("min_ns", "max_ns"):
+                    histogram[name] = int(histogram[name] * factor)
+            for slice in other["slices"]:
+                slice["seconds"] *= factor
+            other["connections"] = 5
+            path = pathlib.Path(self.folder()) / "other.json"
+            path.write_text(json.dumps(other))
+            return path
+        gates = ("--fail-on", "p50+5%,rate-5%,errors+0")
+        worse = self.bench(where, *longer, "-c", "4", "--compare", scaled(1 / 1000), *gates, status=4)["comparison"]
+        self.assertEqual([gate["outcome"] for gate in worse["gates"]], ["failed", "failed", "passed"])
+        self.assertEqual(worse["changes"]["p50"]["finding"], "worse")
+        low, high = worse["changes"]["p50"]["interval"]
+        self.assertLessEqual(low, worse["changes"]["p50"]["ratio"])
+        self.assertLessEqual(worse["changes"]["p50"]["ratio"], high)
+        self.assertIn({"name": "connections", "before": "5", "after": "4"}, worse["differences"])
+        better = self.bench(where, *longer, "-c", "4", "--compare", scaled(1000), *gates)["comparison"]
+        self.assertEqual([gate["outcome"] for gate in better["gates"]], ["passed"] * 3)
+        self.assertEqual(better["changes"]["rate"]["finding"], "better")
+        for language, words in (("en", ("before", "better", "NOT THE SAME: connections was 5, now 4", "gate p50+5%: passed")),
+                                ("ko", ("이전", "나아짐", "조건이 다릅니다: connections 이전 5, 지금 4", "기준 p50+5%: 통과"))):
+            run = meari("bench", "--lang", language, *longer, "-c", "4", "--compare", scaled(1000), *gates, where)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            for word in words:
+                self.assertIn(word, run.stdout.decode())
+        run = meari("bench", *longer, "-c", "4", "--compare", file, where)                  # whatever it says, it is no gate
+        self.assertEqual(run.returncode, 0)
+
+    def test_what_cannot_be_compared_is_refused_before_anything_is_measured(self):
+        file = pathlib.Path(self.folder()) / "no.json"
+        for text, status, told in ((None, 1, "cannot be read"), ("", 2, "no result"), ("{}", 2, "no result"), ('{"meari_bench": 99}', 2, "no result")):
+            if text is not None:
+                file.write_text(text)
+            run = meari("bench", "--duration", "1h", "--compare", file, "9")
+            self.assertEqual(run.returncode, status)
+            self.assertIn(told, run.stderr.decode())
+
+    def test_pictures_are_whole_in_both_languages(self):
+        server = self.server("127.0.0.1:0", "-q")
+        where = f"127.0.0.1:{server.port}"
+        folder = pathlib.Path(self.folder())
+        self.bench(where, *QUICK, "--save", folder / "before.json")
+        for language, words in (("en", "Latency by percentile"), ("ko", "백분위수별 지연")):
+            for flags in ((), ("--rate", "500"), ("--compare", folder / "before.json"), ("--hold", "5")):
+                picture = folder / "picture.svg"
+                run = meari("bench", "--lang", language, *QUICK, *flags, "--plot", picture, where)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                root = xml.etree.ElementTree.fromstring(picture.read_bytes())
+                self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
+                texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+                self.assertIn(words, texts)
+                self.assertIn(f"meari bench {where}", texts)
+                whole = picture.read_text()
+                for foreign in ("<script", "href", "url(", "nan", "inf "):       # nothing is fetched, nothing is run, everything is a number
+                    self.assertNotIn(foreign, whole)
+                width, height = map(float, root.attrib["viewBox"].split()[2:])
+                for path in root.iter("{http://www.w3.org/2000/svg}path"):
+                    numbers = [float(number) for number in path.attrib["d"].replace("M", " ").replace("L", " ").replace("Z", " ").split()]
+                    for x, y in zip(numbers[::2], numbers[1::2]):
+                        self.assertTrue(0 <= x <= width and 0 <= y <= height, (x, y))
+
+    def test_percentiles_as_hdrhistogram_writes_them(self):
+        server = self.server("127.0.0.1:0", "-q")
+        file = pathlib.Path(self.folder()) / "latency.hgrm"
+        result = self.bench(f"127.0.0.1:{server.port}", *QUICK, "--percentiles", file)
+        lines = file.read_text().splitlines()
+        self.assertEqual(lines[0].split(), ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"])
+        rows = [[float(word) for word in line.split()] for line in lines[2:] if not line.startswith("#")]
+        self.assertEqual(rows[-1][2], result["round_trips"])
+        self.assertAlmostEqual(rows[-1][0], result["response"]["max_ns"] / 1e6, places=5)
+        self.assertEqual([row[:3] for row in rows], sorted(row[:3] for row in rows))
+        self.assertRegex(lines[-3], r"^#\[Mean    = +[\d.]+, StdDeviation   = +[\d.]+\]$")
+
     def test_the_report_and_what_is_saved(self):
         server = self.server("127.0.0.1:0", "-q")
         file = pathlib.Path(self.folder()) / "result.json"
@@ -186,8 +374,10 @@ class Bench(support.Case):
             result = json.loads(file.read_text())
             self.assertEqual(result["meari_bench"], 1)
             self.assertGreater(result["server_cpu_seconds"], 0)
-        run = meari("bench", "--save", self.folder() + "/no/such/file", *QUICK, f"127.0.0.1:{server.port}")
-        self.assertEqual(run.returncode, 1)
+        for flag in ("--save", "--plot", "--percentiles"):
+            run = meari("bench", flag, self.folder() + "/no/such/file", *QUICK, f"127.0.0.1:{server.port}")
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("could not be written", run.stderr.decode())
 
     def test_ctrl_c_reports_what_there_is(self):
         server = self.server("127.0.0.1:0")
@@ -209,9 +399,11 @@ class Bench(support.Case):
     def test_mistakes_are_explained(self):
         for words, told in ((("--size", "0"), "not a size"), (("--size", "9..3"), "not a size"), (("--rate", "fast"), "not a rate"),
                             (("--send", r"a\q"), "backslash"), (("--churn", "--hold", "3"), "exclude each other"),
-                            (("--rate", "5", "--depth", "2"), "exclude each other"), (("udp:9000",), "datagrams"), (("fd:3",), "its own"),
+                            (("--rate", "5", "--depth", "2"), "exclude each other"), (("--churn", "udp:9000"), "for connections"), (("--hold", "3", "udp:9000"), "for connections"),
+                            (("--size", "4", "udp:9000"), "8 to 65507 bytes"), (("--send", "x", "--depth", "2", "udp:9000"), "carry no number"),
+                            (("--fail-on", "p99+5%"), "needs --compare"), (("--compare", "x", "--fail-on", "p99-5%"), "a gate is"), (("fd:3",), "its own"),
                             ((), "needs an address")):
-            run = meari("bench", *words, *(() if words and ":" in words[0] or not words else ("9000",)))
+            run = meari("bench", *words, *(() if words and ":" in words[-1] or not words else ("9000",)))
             self.assertEqual(run.returncode, 2, words)
             self.assertIn(told, run.stderr.decode())
 

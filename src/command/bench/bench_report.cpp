@@ -1,5 +1,6 @@
 #include "bench_report.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -7,7 +8,9 @@
 #include <meari/quote.hpp>
 
 #include "src/command/speech/columns.hpp"
+#include "src/command/speech/compiler.hpp"
 #include "src/command/speech/messages.hpp"
+#include "src/os/machine.hpp"
 
 namespace meari::command {
 namespace {
@@ -32,6 +35,19 @@ Json json_of(const Histogram& histogram) {
   object["buckets"] = std::move(buckets);
   return object;
 }
+
+Json environment() {
+  const os::Machine machine = os::this_machine();
+  Json object;
+  object["meari"] = linked_version();
+  object["compiler"] = compiler;
+  object["system"] = machine.system;
+  object["processor"] = quote(machine.processor);
+  object["processors"] = machine.processors;
+  return object;
+}
+
+constexpr std::size_t most_slices = 100;  // that are saved
 
 std::string latency_line(std::string_view name, const Histogram& histogram) {
   std::string line = "  " + padded(std::string(name), 12);
@@ -61,6 +77,20 @@ double Report::per_second() const noexcept {
   return time > 0 ? static_cast<double>(tally->response.total()) / time : 0;
 }
 
+std::vector<Slice> Report::slices() const {
+  std::vector<Slice> all;
+  if (slice_length <= Duration::zero() || measured <= Duration::zero()) return all;
+  const auto count = static_cast<std::size_t>((measured + slice_length - Duration(1)) / slice_length);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Duration at = slice_length * static_cast<Duration::rep>(i);
+    all.push_back({.at = as_seconds(at), .seconds = as_seconds(std::min(slice_length, measured - at)), .response = {}});
+    if (i < tally->slices.size()) all.back().response = tally->slices[i];
+  }
+  for (std::size_t i = count; i < tally->slices.size() && !all.empty(); ++i)
+    all.back().response = sum(all.back().response, tally->slices[i]);
+  return at_most(std::move(all), most_slices);
+}
+
 std::vector<const Text*> Report::doubts() const {
   std::vector<const Text*> found;
   const double busy = as_seconds(measured) > 0 ? as_seconds(tally->most_cpu) / as_seconds(measured) : 0;
@@ -68,6 +98,7 @@ std::vector<const Text*> Report::doubts() const {
   if (tally->lateness.percentile(0.99) > 1'000'000) found.push_back(&messages::doubt_late);
   if (settings->rate != 0 && per_second() < settings->rate * 0.98) found.push_back(&messages::doubt_rate);
   if (tally->failed() != 0) found.push_back(&messages::doubt_failures);
+  if (tally->lost != 0) found.push_back(&messages::doubt_lost);
   if (tally->unanswered != 0) found.push_back(&messages::doubt_unanswered);
   if (!settings->hold && tally->response.total() < 1000) found.push_back(&messages::doubt_few);
   if (tally->retransmits > tally->response.total() / 1000) found.push_back(&messages::doubt_retransmits);
@@ -109,8 +140,16 @@ std::string Report::text(const Talk& talk) const {
   line(talk.text(messages::bench_verified, grouped(tally->bytes_sent), grouped(tally->bytes_received), tally->wrong));
   for (const auto& [what, times] : tally->failures) line(talk.text(messages::bench_failed, what, times));
   if (tally->unanswered != 0) line(talk.text(messages::bench_unanswered, tally->unanswered));
+  if (settings->where.kind == Kind::datagram) {
+    const auto all = static_cast<double>(tally->lost + tally->response.total());
+    line(talk.text(messages::bench_datagrams, grouped(tally->lost),
+                   fmt::format("{:.2f}", all > 0 ? 100 * static_cast<double>(tally->lost) / all : 0),
+                   grouped(tally->late)));
+    line(talk.text(messages::bench_disorder, grouped(tally->reordered), grouped(tally->twice)));
+  }
   line(talk.text(messages::bench_health, fmt::format("{:.0f}", busy), shown_time(tally->lateness.percentile(0.99)),
                  shown_time(tally->lateness.most()), tally->retransmits));
+  if (descriptors != 0) line(talk.text(messages::bench_descriptors, grouped(descriptors), grouped(descriptor_limit)));
   if (server_cpu && as_seconds(*server_cpu) > 0)
     line(talk.text(
         messages::bench_server, fmt::format("{:.0f}", 100 * as_seconds(*server_cpu) / time),
@@ -123,7 +162,9 @@ std::string Report::text(const Talk& talk) const {
 
 Json Report::json() const {
   Json object;
-  object["meari_bench"] = 1;  // the version of this form
+  object["meari_bench"] = measurement_version;
+  object["environment"] = environment();
+  object["environment"]["date"] = date;
   object["target"] = target;
   object["backend"] = backend;
   object["connections"] = settings->connections;
@@ -135,6 +176,8 @@ Json Report::json() const {
   object["rate"] = settings->rate;
   object["churn"] = settings->churn;
   object["hold"] = settings->hold;
+  object["duration_seconds"] = as_seconds(settings->duration);
+  object["timeout_seconds"] = as_seconds(settings->timeout);
   object["warmup_seconds"] = as_seconds(settings->warmup);
   object["seconds"] = as_seconds(measured);
   object["opening_seconds"] = as_seconds(opening);
@@ -145,15 +188,25 @@ Json Report::json() const {
   object["bytes_received"] = tally->bytes_received;
   object["wrong"] = tally->wrong;
   object["unanswered"] = tally->unanswered;
+  if (settings->where.kind == Kind::datagram) {
+    object["lost"] = tally->lost;
+    object["late"] = tally->late;
+    object["twice"] = tally->twice;
+    object["reordered"] = tally->reordered;
+  }
   object["failures"] = Json::object();
   for (const auto& [what, times] : tally->failures) object["failures"][what] = times;
   object["response"] = json_of(tally->response);
   object["service"] = json_of(tally->service);
+  object["slices"] = Json::array();
+  for (const Slice& slice : slices()) object["slices"].push_back(command::json_of(slice));
   Json health;
   health["cpu_seconds"] = as_seconds(tally->cpu);
   health["busiest_thread"] = as_seconds(measured) > 0 ? as_seconds(tally->most_cpu) / as_seconds(measured) : 0;
   health["late_p99_ns"] = tally->lateness.percentile(0.99);
   health["late_max_ns"] = tally->lateness.most();
+  health["descriptors"] = descriptors;
+  health["descriptor_limit"] = descriptor_limit;
   health["retransmits"] = tally->retransmits;
   health["listen_overflows"] = overflows;
   object["health"] = std::move(health);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "load.hpp"
+#include "measurement.hpp"
 #include "src/command/speech/talk.hpp"
 
 namespace meari::command {
@@ -22,10 +23,16 @@ struct Report {
   std::optional<Duration> server_cpu;
   std::optional<std::uint64_t> server_memory;  // bytes that came with the connections (--hold)
   std::uint64_t overflows = 0;                 // of listen queues, on this machine
+  std::uint64_t descriptors = 0;               // open at once
+  std::uint64_t descriptor_limit = 0;
+  Duration slice_length{};
+  std::string date;  // when it began, UTC
 
   // Reasons not to trust it. None: VALID.
   [[nodiscard]] std::vector<const Text*> doubts() const;
   [[nodiscard]] double per_second() const noexcept;
+  // Between them the time that was measured, without gaps.
+  [[nodiscard]] std::vector<Slice> slices() const;
   // Several lines, quoted.
   [[nodiscard]] std::string text(const Talk& talk) const;
   [[nodiscard]] nlohmann::ordered_json json() const;

@@ -7,8 +7,19 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace meari::command {
+
+// What a histogram holds, without its empty buckets: how a part of a run is kept and saved.
+struct Counts {
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> buckets;  // which, and how many; from small to large
+  std::uint64_t total = 0;
+  double sum = 0;
+  std::uint64_t least = ~std::uint64_t{0};
+  std::uint64_t most = 0;
+};
 
 class Histogram {
  public:
@@ -30,7 +41,21 @@ class Histogram {
     least_ = std::min(least_, other.least_);
     most_ = std::max(most_, other.most_);
   }
+  void add(const Counts& counts) noexcept {
+    for (const auto& [bucket, count] : counts.buckets)
+      if (bucket < buckets) counts_[bucket] += count;
+    total_ += counts.total;
+    sum_ += counts.sum;
+    least_ = std::min(least_, counts.least);
+    most_ = std::max(most_, counts.most);
+  }
   void clear() noexcept { *this = {}; }
+  [[nodiscard]] Counts counts() const {
+    Counts all{.buckets = {}, .total = total_, .sum = sum_, .least = least_, .most = most_};
+    for (std::size_t bucket = 0; bucket < buckets; ++bucket)
+      if (counts_[bucket] != 0) all.buckets.emplace_back(static_cast<std::uint32_t>(bucket), counts_[bucket]);
+    return all;
+  }
 
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
   [[nodiscard]] std::uint64_t least() const noexcept { return total_ == 0 ? 0 : least_; }
@@ -55,7 +80,6 @@ class Histogram {
       if (counts_[bucket] != 0) f(middle_of(bucket), counts_[bucket]);
   }
 
- private:
   // Below 128 every value has a bucket of its own; above, the seven bits after the leading one say which part it is.
   static std::size_t bucket_of(std::uint64_t value) noexcept {
     if (value < parts) return value;
@@ -67,7 +91,14 @@ class Histogram {
     const std::size_t shift = bucket / parts - 1;
     return ((bucket % parts + parts) << shift) + ((std::uint64_t{1} << shift) >> 1);
   }
+  // The smallest value of a bucket; that of the next one is where it ends.
+  static double begin_of(std::size_t bucket) noexcept {
+    if (bucket < parts) return static_cast<double>(bucket);
+    const std::size_t shift = bucket / parts - 1;
+    return static_cast<double>(bucket % parts + parts) * static_cast<double>(std::uint64_t{1} << shift);
+  }
 
+ private:
   std::array<std::uint64_t, buckets> counts_{};
   std::uint64_t total_ = 0;
   double sum_ = 0;

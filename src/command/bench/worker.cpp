@@ -9,6 +9,7 @@
 #include <meari/deadline.hpp>
 #include <meari/offload.hpp>
 
+#include "measurement.hpp"
 #include "src/os/usage.hpp"
 
 namespace meari::command {
@@ -72,7 +73,13 @@ Worker::Worker(Load& load, unsigned first, unsigned share)
           : settings_.send ? *settings_.send
                            : Pattern::noise(),
           std::size_t{64} << 10) {
-  thread_ = std::thread([this] { thread_main(); });
+  if (load_.threads_ == Threads::own) {
+    thread_ = std::thread([this] { thread_main(); });
+    return;
+  }
+  loop_ = &load_.home_;
+  auto work_on_it = [this] { return work_here(); };
+  loop_->spawn(work_on_it);
 }
 
 Worker::~Worker() { join(); }
@@ -85,6 +92,7 @@ void Worker::begin(Time begin) {
   begin_ = begin;
   from_ = begin + settings_.warmup;
   end_ = from_ + settings_.duration;
+  begin_slice(begin_);
   static_cast<void>(begun_.try_send(true));
 }
 
@@ -93,7 +101,7 @@ void Worker::stop() {
   if (loop_ == nullptr) return;
   loop_->post([this] {
     stopped_ = true;
-    end_ = std::min(end_, precise_now());
+    end_ = std::min(end_, precise_now(*loop_));
     static_cast<void>(begun_.try_send(true));
   });
 }
@@ -116,7 +124,17 @@ void Worker::thread_main() {
   } else {
     failure = made.error();
   }
-  // The last that is heard of this worker; its tally is the home loop's from now on.
+  tell_the_end(failure);
+}
+
+Task<> Worker::work_here() {
+  const Result<> result = co_await as_result(work());
+  talks_.clear();
+  tell_the_end(result ? Error() : result.error());
+}
+
+// The last that is heard of this worker; its tally is the home loop's from now on.
+void Worker::tell_the_end(const Error& failure) {
   post_home([this, failure] {
     if (failure && !tally_.first_failure) tally_.first_failure = failure;
     static_cast<void>(load_.news_.try_send(true));
@@ -135,8 +153,12 @@ Task<> Worker::work() {
   if (!stopped_) {
     co_await sleep_until(begin_);
     co_await measure_all();
+    end_slice(end_);
+    for (const Counts& slice : tally_.slices) tally_.response.add(slice);
+    if (settings_.rate == 0) tally_.service = tally_.response;
   }
   for (const std::unique_ptr<Talk>& talk : talks_) {
+    if (!talk->stream.is_open()) continue;
     const Result<SocketInfo> info = talk->stream.info();
     if (info && info->retransmits > 0) tally_.retransmits += static_cast<std::uint64_t>(info->retransmits);
   }
@@ -152,6 +174,18 @@ Task<> Worker::open_all() {
     talks_.push_back(std::move(talk));
   }
   if (settings_.churn) co_return;
+  if (settings_.where.kind == Kind::datagram) {
+    for (const std::unique_ptr<Talk>& talk : talks_) {
+      const Result<> opened = open_mail(*talk);
+      if (opened) {
+        ++tally_.opened;
+        continue;
+      }
+      if (!tally_.first_failure) tally_.first_failure = opened.error();
+      count(opened.error());
+    }
+    co_return;
+  }
   auto body = [this](Scope& scope) -> Task<> {
     for (unsigned i = 0; i < std::min(share_, opened_at_once); ++i) {
       auto open = [this] { return open_some(); };
@@ -194,11 +228,11 @@ Task<> Worker::measure_all() {
       if (settings_.hold) {  // one waits for all of them: a million timers would be a load
         ++talking_;
         talking.spawn(limit);
-        while (!stopping()) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
+        while (!stopping()) co_await sleep_until(std::min(end_, precise() + milliseconds(100)));
       }
       for (const std::unique_ptr<Talk>& each : talks_) {
         Talk& talk = *each;
-        if (!settings_.churn && !talk.stream.is_open()) continue;
+        if (!settings_.churn && !talk.stream.is_open() && talk.mail == nullptr) continue;
         auto start = [this, &talk] { return converse(talk); };
         ++talking_;
         talking.spawn(start);
@@ -220,18 +254,18 @@ Task<> Worker::measure_all() {
 Task<> Worker::watch_time(Scope& scope) {
   co_await sleep_until(from_);
   const Duration before = os::thread_cpu_time();
-  while (!stopping() && talking_ != 0) co_await sleep_until(std::min(end_, precise_now() + milliseconds(100)));
+  while (!stopping() && talking_ != 0) co_await sleep_until(std::min(end_, precise() + milliseconds(100)));
   tally_.cpu = tally_.most_cpu = os::thread_cpu_time() - before;
-  const Time last = precise_now() + (settings_.hold ? Duration(grace_of_held) : Duration(grace));
-  while (talking_ != 0 && precise_now() < last) co_await sleep_for(milliseconds(1));
-  for (const std::unique_ptr<Talk>& talk : talks_) tally_.unanswered += talk->under_way.size();
+  const Time last = precise() + (settings_.hold ? Duration(grace_of_held) : Duration(grace));
+  while (talking_ != 0 && precise() < last) co_await sleep_for(milliseconds(1));
+  for (const std::unique_ptr<Talk>& talk : talks_) tally_.unanswered += talk->unanswered();
   scope.cancel();
 }
 
 Task<> Worker::watch_lateness() {
   for (Time next = begin_;; next += between_looks) {
     co_await sleep_until(next);
-    const Time now = precise_now();
+    const Time now = precise();
     if (measured(now)) tally_.lateness.add(static_cast<std::uint64_t>(std::max<std::int64_t>((now - next).count(), 0)));
     if (now - next > one_second) next = now;  // once is enough
   }
@@ -261,7 +295,8 @@ Task<> Worker::converse(Talk& talk) {
   const std::uint64_t most = settings_.send ? settings_.send->size() : settings_.size.most;
   const std::uint64_t reply = settings_.expect ? settings_.expect->size() : most;
   Result<> result;
-  if (settings_.churn) result = co_await as_result(churn(talk));
+  if (talk.mail != nullptr) result = co_await as_result(mail(talk));
+  else if (settings_.churn) result = co_await as_result(churn(talk));
   else if (settings_.hold) result = co_await as_result(hold(talk));
   else if (settings_.rate == 0 && std::max(most, reply) * settings_.depth <= fits_on_the_way)
     result = co_await as_result(closed_loop(talk));
@@ -269,7 +304,8 @@ Task<> Worker::converse(Talk& talk) {
   --talking_;
   if (!result && result.error() != Errc::canceled) {
     count(result.error());
-    tally_.unanswered += talk.under_way.size();
+    tally_.unanswered += talk.unanswered();
+    if (talk.mail) talk.mail->awaited = 0;
     talk.under_way.clear();
   }
 }
@@ -278,7 +314,7 @@ Task<> Worker::closed_loop(Talk& talk) {
   for (;;) {
     const std::uint64_t before = talk.sent;
     if (!stopping()) {
-      const Time now = precise_now();
+      const Time now = precise();
       while (talk.under_way.size() < settings_.depth) static_cast<void>(next_message(talk, now));
     }
     if (talk.under_way.empty()) break;
@@ -311,7 +347,7 @@ Task<> Worker::write_closed(Talk& talk) {
       static_cast<void>(co_await as_result(with_timeout(milliseconds(100), talk.room.receive())));
       continue;
     }
-    const std::span<const std::byte> message = next_message(talk, precise_now());
+    const std::span<const std::byte> message = next_message(talk, precise());
     co_await talk.stream.write(message);
   }
 }
@@ -322,7 +358,7 @@ Task<> Worker::write_open(Talk& talk) {
     const auto after = Duration(static_cast<Duration::rep>(static_cast<double>(n) / settings_.rate * 1e9));
     const Time due = begin_ + after;
     if (due >= end_) break;
-    while (precise_now() < due && !stopped_) co_await sleep_until(std::min(due, precise_now() + milliseconds(100)));
+    while (precise() < due && !stopped_) co_await sleep_until(std::min(due, precise() + milliseconds(100)));
     if (stopped_) break;
     if (talk.under_way.size() >= most_under_way) co_await fail(Errc::limit_reached, "write");
     const std::span<const std::byte> message = next_message(talk, due);
@@ -356,7 +392,7 @@ Task<> Worker::churn(Talk& talk) {
 }
 
 Task<> Worker::connect_and_talk(Talk& talk) {
-  const Time begin = precise_now();
+  const Time begin = precise();
   talk.stream = co_await connect_once();
   const std::span<const std::byte> message = next_message(talk, begin);
   const Sent sent = talk.under_way.back();
@@ -370,12 +406,12 @@ Task<> Worker::connect_and_talk(Talk& talk) {
     if (!right) co_return;
   }
   ++tally_.opened;
-  record({begin, begin, sent.end}, precise_now());
+  record({begin, begin, sent.end}, precise());
 }
 
 // The connection was there and said nothing: it shows that it still is.
 Task<> Worker::hold(Talk& talk) {
-  const std::span<const std::byte> message = next_message(talk, precise_now());
+  const std::span<const std::byte> message = next_message(talk, precise());
   co_await talk.stream.write(message);
   while (!talk.under_way.empty()) {
     Chunk data = co_await talk.stream.read();
@@ -390,7 +426,7 @@ std::span<const std::byte> Worker::next_message(Talk& talk, Time due) {
   const std::size_t size =
       settings_.send ? settings_.send->size() : talk.dice.between(settings_.size.least, settings_.size.most);
   talk.promised += settings_.expect ? settings_.expect->size() : size;
-  talk.under_way.push_back({due, precise_now(), talk.promised});
+  talk.under_way.push_back({due, precise(), talk.promised});
   const std::span<const std::byte> bytes = out_.at(talk.sent, size);
   talk.sent += size;
   tally_.bytes_sent += size;
@@ -416,7 +452,7 @@ bool Worker::take(Talk& talk, const Chunk& data) {
     talk.under_way.clear();
     return false;
   }
-  const Time now = precise_now();
+  const Time now = precise();
   while (!talk.under_way.empty() && talk.under_way.front().end <= talk.received) {
     record(talk.under_way.front(), now);
     talk.under_way.pop_front();
@@ -426,12 +462,38 @@ bool Worker::take(Talk& talk, const Chunk& data) {
 
 void Worker::record(const Sent& sent, Time now) {
   const auto response = static_cast<std::uint64_t>((now - sent.due).count());
-  second_.add(response);
+  if (now >= slice_end_) end_slice(now);
   // An open loop is asked about what was due in the time that is measured, however late the reply was.
-  if (settings_.hold || measured(settings_.rate == 0 ? now : sent.due)) {
-    tally_.response.add(response);
-    tally_.service.add(static_cast<std::uint64_t>((now - sent.sent).count()));
+  const bool counts = settings_.hold || measured(settings_.rate == 0 ? now : sent.due);
+  if (!counts && now >= from_) return;
+  slice_.add(response);
+  if (counts && settings_.rate != 0) tally_.service.add(static_cast<std::uint64_t>((now - sent.sent).count()));
+}
+
+// One slice ends where the measured time begins, so that no slice holds some of both. The last one stays open: what was due
+// in time and comes later belongs to it.
+void Worker::end_slice(Time now) {
+  const Counts counts = slice_.counts();
+  slice_.clear();
+  second_.add(counts);
+  if (slice_number_ >= 0) {
+    const auto number = static_cast<std::size_t>(slice_number_);
+    tally_.slices.resize(std::max(tally_.slices.size(), number + 1));
+    tally_.slices[number] = sum(tally_.slices[number], counts);
   }
+  begin_slice(now);
+}
+
+void Worker::begin_slice(Time now) {
+  const Duration length = load_.slice_length_;
+  if (now < from_) {
+    slice_number_ = -1;
+    slice_end_ = std::min(from_, now + length);
+    return;
+  }
+  slice_number_ = std::max<std::int64_t>((std::min(now, end_ - Duration(1)) - from_) / length, 0);
+  slice_end_ = from_ + (slice_number_ + 1) * length;
+  if (slice_end_ >= end_) slice_end_ = never;
 }
 
 void Worker::count(const Error& error) { ++tally_.failures[describe(error.code())]; }

@@ -6,9 +6,11 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include <meari/channel.hpp>
+#include <meari/datagram.hpp>
 #include <meari/dice.hpp>
 #include <meari/scope.hpp>
 #include <meari/stream.hpp>
@@ -50,11 +52,24 @@ class Worker {
   struct Sent {
     Time due;
     Time sent;
-    std::uint64_t end;  // of its reply, counted over the whole conversation
+    std::uint64_t end;      // of its reply, counted over the whole conversation; of a datagram: how long it is
+    bool answered = false;  // datagrams: others before it may not be
+  };
+  // What a conversation by datagrams needs beside what all have.
+  struct Mail {
+    Datagram socket;
+    std::string message;                           // that is being sent
+    std::uint64_t first = 0;                       // number of under_way.front()
+    std::uint64_t next = 0;                        // number of the next one
+    std::uint64_t newest = 0;                      // 1 + the highest number that was answered
+    std::uint64_t awaited = 0;                     // under way and not answered
+    std::uint64_t gone = 0;                        // were given up
+    std::unordered_map<std::uint64_t, bool> lost;  // their numbers, lately; whether they counted
   };
   struct Talk {
     Stream stream;
-    unsigned index = 0;  // among all connections
+    std::unique_ptr<Mail> mail;  // datagrams
+    unsigned index = 0;          // among all connections
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     std::uint64_t promised = 0;  // bytes of replies that are to come in all
@@ -62,9 +77,13 @@ class Worker {
     bool writing = true;
     Dice dice{0};
     Channel<bool> room{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
+
+    [[nodiscard]] std::uint64_t unanswered() const noexcept { return mail ? mail->awaited : under_way.size(); }
   };
 
   void thread_main();
+  Task<> work_here();  // on the home loop
+  void tell_the_end(const Error& failure);
   Task<> work();
   Task<> open_all();
   Task<> open_some();
@@ -80,15 +99,30 @@ class Worker {
   Task<> write_closed(Talk& talk);
   Task<> write_open(Talk& talk);
   Task<> read_all(Talk& talk);
+  // Datagrams: datagram_worker.cpp
+  [[nodiscard]] Result<> open_mail(Talk& talk);
+  Task<> mail(Talk& talk);
+  Task<> mail_closed(Talk& talk);
+  Task<> mail_open(Talk& talk);
+  Task<> post_open(Talk& talk);
+  Task<> fetch_all(Talk& talk);
+  Task<> post_one(Talk& talk, Time due);
+  Task<> fetch_one(Talk& talk);
+  void take(Talk& talk, const Received& received);
+  void give_up(Talk& talk, Time sent_before);
+
   Task<> churn(Talk& talk);
   Task<> connect_and_talk(Talk& talk);
 
   [[nodiscard]] std::span<const std::byte> next_message(Talk& talk, Time due);
   [[nodiscard]] bool take(Talk& talk, const Chunk& data);
   void record(const Sent& sent, Time now);
+  void begin_slice(Time now);
+  void end_slice(Time now);
   void count(const Error& error);
   [[nodiscard]] Task<Stream> connect_once();
-  [[nodiscard]] bool stopping() const noexcept { return stopped_ || precise_now() >= end_; }
+  [[nodiscard]] Time precise() const noexcept { return precise_now(*loop_); }
+  [[nodiscard]] bool stopping() const noexcept { return stopped_ || precise() >= end_; }
   [[nodiscard]] bool measured(Time time) const noexcept { return time >= from_ && time <= end_; }
   template <class F>
   void post_home(F callable);
@@ -111,7 +145,10 @@ class Worker {
   bool stopped_ = false;
   unsigned talking_ = 0;  // conversations that have not ended
   Tally tally_;
-  Histogram second_;
+  Histogram slice_;                 // what has come since the last slice was closed
+  std::int64_t slice_number_ = -1;  // -1: warm-up
+  Time slice_end_{};
+  Histogram second_;  // closed slices, for the line that tells how it goes
 };
 
 }  // namespace meari::command

@@ -119,8 +119,9 @@ constexpr FlagInfo flag_table[] = {
      bit(Flag::message) | bit(Flag::expect_echo) | bit(Flag::on_eof) | bit(Flag::crlf) | bit(Flag::hexdump) | bit(Flag::raw)},
     {Flag::timeout, "timeout", '\0', in_connect | in_bench, Value::duration, "TIME",
      {"how long connecting may take (default 10s)", "연결에 걸려도 되는 시간 (기본 10s)"},
-     {"For all of it: looking up the name and trying every address. With --retry: for each attempt. 0: as long as it takes.",
-      "이름을 찾고 모든 주소를 시도하는 시간을 합한 것입니다. --retry가 있으면 시도마다 따로 잽니다. 0이면 끝없이 기다립니다."}},
+     {"For all of it: looking up the name and trying every address. With --retry: for each attempt. 0: as long as it takes. "
+      "bench over datagrams: how long a reply may take before it counts as lost (default 1s).",
+      "이름을 찾고 모든 주소를 시도하는 시간을 합한 것입니다. --retry가 있으면 시도마다 따로 잽니다. 0이면 끝없이 기다립니다. 데이터그램을 재는 bench에서는 답을 잃은 것으로 치기까지의 시간입니다(기본 1s)."}},
     {Flag::source, "source", '\0', in_connect, Value::address, "ADDRESS",
      {"connect from this address of ours", "이 주소에서 연결합니다"},
      {"A numeric address, with or without a port: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1, [2001:db8::1]:4000.",
@@ -203,7 +204,30 @@ constexpr FlagInfo flag_table[] = {
       "서버 CPU 시간 1초에 몇 번 왕복하는지는, 컴퓨터가 얼마나 바쁘든 서버의 비용을 말해 줍니다."}},
     {Flag::save, "save", '\0', in_bench, Value::text, "FILE",
      {"write the result to FILE as JSON", "결과를 JSON으로 FILE에 씁니다"},
-     {"With the whole histogram.", "히스토그램 전체가 들어 있습니다."}},
+     {"With the settings, the machine, the whole histogram and a histogram for each slice of time: all that --compare and "
+      "--plot need later. docs/measuring.md describes the form.",
+      "설정, 컴퓨터, 히스토그램 전체, 시간 조각마다의 히스토그램이 들어 있어 나중에 --compare와 --plot에 쓸 수 있습니다. 형식은 docs/measuring.ko.md에 있습니다."}},
+    {Flag::percentiles, "percentiles", '\0', in_bench, Value::text, "FILE",
+     {"write the percentiles to FILE as HdrHistogram does", "백분위수를 HdrHistogram 형식으로 FILE에 씁니다"},
+     {"Text, in milliseconds, of the response times; the plotters of HdrHistogram read it.",
+      "응답 시간을 밀리초로 적은 글이며, HdrHistogram의 그래프 도구들이 읽을 수 있습니다."}},
+    {Flag::plot, "plot", '\0', in_bench, Value::text, "FILE.svg",
+     {"draw the latencies and the rate into FILE", "지연과 속도를 FILE에 그립니다"},
+     {"One SVG without scripts: percentiles over a logarithmic axis, and the rate over time, in the language of the "
+      "messages. With --compare the other result is in it, too.",
+      "스크립트가 없는 SVG 파일 하나입니다. 로그 축의 백분위수와 시간에 따른 속도를 메시지와 같은 언어로 그립니다. --compare가 있으면 그 결과도 함께 그립니다."}},
+    {Flag::compare, "compare", '\0', in_bench, Value::text, "FILE",
+     {"compare with the result that --save wrote to FILE", "--save로 FILE에 쓴 결과와 비교합니다"},
+     {"Each figure with the ratio to what it was and the interval that holds the ratio 95 times of 100, as far as the noise "
+      "within the two runs tells. Settings or machines that differ are named.",
+      "수치마다 이전 값에 대한 비율과, 두 측정 안의 잡음으로 본 95% 구간을 알립니다. 설정이나 컴퓨터가 다르면 무엇이 다른지 알립니다."}},
+    {Flag::fail_on, "fail-on", '\0', in_bench, Value::text, "GATES",
+     {"end with status 4 when it became worse: p99+5%,rate-3%", "나빠졌으면 종료 상태 4: p99+5%,rate-3%"},
+     {"A figure and how much worse it may become, in percent or as it is: p99+200us, max+10ms, rate-3%, errors+0; several "
+      "with commas. Figures: rate, p50, p90, p99, p99.9, max, errors. A difference that may be noise fails no gate.",
+      "수치와 나빠져도 되는 정도를 퍼센트나 값으로 적습니다: p99+200us, max+10ms, rate-3%, errors+0. 여러 개는 쉼표로 나눕니다. 수치: rate, p50, p90, p99, p99.9, max, errors. "
+      "잡음일 수 있는 차이로는 실패하지 않습니다."},
+     0, bit(Flag::compare)},
     {Flag::json, "json", '\0', in_bench, Value::none, "",
      {"print the result as JSON", "결과를 JSON으로 출력합니다"},
      {"One object on one line, on standard output; always in English.", "표준 출력에 한 줄짜리 객체 하나로, 언제나 영어로 출력합니다."}},
@@ -331,6 +355,10 @@ constexpr Example bench_examples[] = {
     {"meari bench -c 1000 --size 4k --depth 16 9000", {"many, larger, 16 under way on each", "많은 연결, 큰 메시지, 한 번에 16개씩"}},
     {"meari bench --rate 5000 --duration 1m 9000", {"5,000 a second: how long do they take?", "초당 5,000개: 얼마나 걸립니까?"}},
     {"meari bench --send 'PING\\r\\n' --expect '+PONG\\r\\n' 6379", {"another protocol", "다른 프로토콜"}},
+    {"meari bench --save before.json 9000", {"keep the result …", "결과를 남겨 두었다가 …"}},
+    {"meari bench --compare before.json --fail-on p99+5% 9000", {"… and see later whether it became worse", "… 나중에 나빠졌는지 봅니다"}},
+    {"meari bench --plot latency.svg 9000", {"a picture", "그림"}},
+    {"meari bench udp:9000", {"datagrams, and how many are lost", "데이터그램과 잃은 개수"}},
     {"meari bench --churn 9000", {"connections a second", "초당 연결 수"}},
 };
 constexpr Example help_examples[] = {
@@ -386,7 +414,7 @@ constexpr AddressInfo address_table[] = {
     {"unix:/run/x.sock unix:@name",
      in_serve | in_connect | in_bench,
      {"a Unix-domain path, or an abstract name", "유닉스 도메인 경로, 또는 추상 이름"}},
-    {"udp:9000", in_serve, {"datagrams instead of connections", "연결 대신 데이터그램"}},
+    {"udp:9000", in_serve | in_bench, {"datagrams instead of connections", "연결 대신 데이터그램"}},
     {"fd:3", in_serve | in_connect, {"a socket that the parent process opened", "부모 프로세스가 열어 둔 소켓"}},
 };
 

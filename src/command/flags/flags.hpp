@@ -68,6 +68,10 @@ enum class Flag : std::uint8_t {
   expect,
   server_pid,
   save,
+  percentiles,
+  plot,
+  compare,
+  fail_on,
   json,
   // both
   on_eof,

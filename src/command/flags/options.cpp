@@ -120,6 +120,15 @@ class Reader {
     return {};
   }
 
+  std::vector<Gate> gates(Flag flag) {
+    const std::string* value = typed_.value(flag);
+    if (value == nullptr) return {};
+    std::optional<std::vector<Gate>> read = parse_gates(*value);
+    if (read) return *std::move(read);
+    refuse(messages::not_a_gate.in(typed_.language, dashed(flag), *value));
+    return {};
+  }
+
   // With the escapes of C. Not empty.
   std::optional<std::string> escaped(Flag flag) {
     const std::string* value = typed_.value(flag);
@@ -269,12 +278,28 @@ void read_target(Reader& reader, const Typed& typed, Endpoint& target) {
                          typed.operands.size() == 2 ? meant_address(word, typed.operands[1]) : "");
   Result<Endpoint> where = Endpoint::parse(word);
   if (!where) return reader.refuse(where.error(), meant_address(word, {}));
-  if (where->kind == Kind::datagram) return reader.refuse(messages::no_datagrams.in(typed.language, word, verb));
+  if (where->kind == Kind::datagram && typed.verb != Verb::bench)
+    return reader.refuse(messages::no_datagrams.in(typed.language, word, verb));
   if (where->form == Endpoint::Form::any || where->address.is_any())
     return reader.refuse(messages::no_wildcard.in(typed.language, word, verb));
   if (where->form == Endpoint::Form::descriptor && typed.verb == Verb::bench)
     return reader.refuse(messages::no_descriptor_here.in(typed.language, word));
   target = *std::move(where);
+}
+
+// What makes no sense without connections, or does not fit into a datagram.
+void check_datagrams(Reader& reader, const Typed& typed, BenchSettings& settings) {
+  for (const Flag flag : {Flag::churn, Flag::hold})
+    if (typed.has(flag))
+      reader.refuse(messages::not_with_datagrams.in(typed.language, dashed(flag), typed.operands[0]));
+  constexpr std::uint64_t number = 8;
+  constexpr std::uint64_t most = 65'507;  // of IPv4: 65,535 without its header and that of UDP
+  const std::string* size = typed.value(Flag::size);
+  if (size != nullptr && (settings.size.least < number || settings.size.most > most))
+    reader.refuse(messages::datagram_size.in(typed.language, dashed(Flag::size), *size));
+  if (settings.send && (typed.has(Flag::depth) || typed.has(Flag::rate)))
+    reader.refuse(std::string(messages::datagrams_unnumbered.in(typed.language)));
+  if (!typed.has(Flag::timeout)) settings.timeout = std::chrono::seconds(1);
 }
 
 }  // namespace
@@ -395,10 +420,19 @@ std::variant<BenchSettings, Refused> bench_settings(const Typed& typed) {
   settings.expect = reader.escaped(Flag::expect);
   if (const auto process = reader.count(Flag::server_pid, 1, 1U << 30))
     settings.server_pid = static_cast<long>(*process);
-  if (const std::string* file = typed.value(Flag::save)) settings.save = *file;
+  const auto text = [&](Flag flag) {
+    const std::string* value = typed.value(flag);
+    return value == nullptr ? std::nullopt : std::optional(*value);
+  };
+  settings.save = text(Flag::save);
+  settings.percentiles = text(Flag::percentiles);
+  settings.plot = text(Flag::plot);
+  settings.compare = text(Flag::compare);
+  settings.gates = reader.gates(Flag::fail_on);
   settings.json = typed.has(Flag::json);
   settings.backend = reader.backend();
   read_target(reader, typed, settings.where);
+  if (settings.where.kind == Kind::datagram) check_datagrams(reader, typed, settings);
   return reader.outcome(std::move(settings));
 }
 

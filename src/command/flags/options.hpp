@@ -12,6 +12,7 @@
 #include <meari/operation.hpp>
 
 #include "flags.hpp"
+#include "gates.hpp"
 #include "parse.hpp"
 #include "sizes.hpp"
 #include "src/command/explain/view.hpp"
@@ -83,7 +84,7 @@ struct BenchSettings {
   unsigned threads = 1;
   Duration duration = std::chrono::seconds(10);
   Duration warmup = std::chrono::seconds(1);
-  Duration timeout = std::chrono::seconds(10);  // to connect
+  Duration timeout = std::chrono::seconds(10);  // to connect; of a datagram: until its reply counts as lost
   double rate = 0;                              // messages a second, of all connections together; 0: a closed loop
   bool churn = false;                           // a connection for every message
   bool hold = false;                            // connections say nothing until the end
@@ -91,6 +92,10 @@ struct BenchSettings {
   std::optional<std::string> expect;            // as the reply, instead of what was sent
   std::optional<long> server_pid;
   std::optional<std::string> save;
+  std::optional<std::string> percentiles;
+  std::optional<std::string> plot;
+  std::optional<std::string> compare;
+  std::vector<Gate> gates;
   bool json = false;
   BackendChoice backend = BackendChoice::automatic;
 };

@@ -7,22 +7,11 @@
 #include <meari/quote.hpp>
 #include <meari/version.hpp>
 
+#include "src/command/speech/compiler.hpp"
 #include "src/command/speech/library_text.hpp"
 #include "src/command/speech/messages.hpp"
 
 namespace meari::command {
-namespace {
-
-#if defined(__clang__)
-constexpr std::string_view compiler = "clang " __clang_version__;
-#elif defined(__GNUC__)
-constexpr std::string_view compiler = "g++ " __VERSION__;
-#else
-constexpr std::string_view compiler = "unknown";
-#endif
-
-}  // namespace
-
 std::string version_text(Language language) {
   std::string text = "meari " + std::string(linked_version()) + '\n';
   text += messages::compiled_by.in(language, compiler) + '\n';

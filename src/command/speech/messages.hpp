@@ -117,6 +117,68 @@ inline constexpr Text doubt_overflows{"a listen queue of this machine overflowed
                                       "재는 동안 이 컴퓨터에서 연결 대기열이 넘쳤습니다"};
 inline constexpr Message<text, text, text, std::uint64_t> bench_live{"  {} a second  p50 {}  p99 {}  failed {}",
                                                                      "  초당 {}회  p50 {}  p99 {}  실패 {}"};
+inline constexpr Text doubt_lost{"datagrams were lost; the latencies are of those that came back",
+                                 "잃은 데이터그램이 있습니다. 지연은 돌아온 것만 센 것입니다"};
+inline constexpr Message<text, text, text> bench_datagrams{
+    "  datagrams without a reply in time {} ({} %), replies that came too late {}",
+    "  제때 답이 오지 않은 데이터그램 {}개({}%), 너무 늦게 온 답 {}개"};
+inline constexpr Message<text, text> bench_disorder{"  replies that another one had overtaken {}, that came twice {}",
+                                                    "  순서가 바뀌어 온 답 {}개, 두 번 온 답 {}개"};
+inline constexpr Message<text, text> bench_descriptors{"  descriptors open at once: {} of {}",
+                                                       "  동시에 연 디스크립터 {}개, 한도 {}개"};
+inline constexpr Message<text, text> no_datagram_reply{
+    "{}: no datagram came back in {}; does the server there answer each one?",
+    "{}: 데이터그램의 답이 {} 안에 오지 않았습니다. 하나하나 답하는 서버입니까?"};
+inline constexpr Message<text> compare_unreadable{"{}: the result to compare with cannot be read",
+                                                  "{}: 비교할 결과를 읽을 수 없습니다"};
+inline constexpr Message<text> compare_no_result{
+    "{}: this is no result of `meari bench --save`, or one of a newer version",
+    "{}: `meari bench --save`의 결과가 아니거나, 더 새로운 버전의 결과입니다"};
+inline constexpr Message<text, text, text> compare_head{"  compared with {}, of {}, by meari {}",
+                                                        "  비교 대상: {}, {}, meari {}"};
+inline constexpr Message<text, text, text> compare_differs{"  NOT THE SAME: {} was {}, now {}",
+                                                           "  조건이 다릅니다: {} 이전 {}, 지금 {}"};
+inline constexpr Message<text> compare_suspect{"  {} was itself SUSPECT", "  {}의 판정도 SUSPECT(의심스러움)였습니다"};
+inline constexpr Text compare_before{"before", "이전"};
+inline constexpr Text compare_after{"now", "지금"};
+inline constexpr Text compare_ratio{"now / before (95 % interval)", "지금/이전 (95% 구간)"};
+inline constexpr Text compare_better{"better", "나아짐"};
+inline constexpr Text compare_worse{"WORSE", "나빠짐"};
+inline constexpr Text compare_noise{"noise", "잡음 안"};
+inline constexpr Text compare_same{"the same", "같음"};
+inline constexpr Text compare_unknown{"measured too shortly to tell from noise",
+                                      "너무 짧게 재서 잡음과 구별할 수 없음"};
+inline constexpr Message<text> gate_passed{"  gate {}: passed", "  기준 {}: 통과"};
+inline constexpr Message<text> gate_failed{"  gate {}: FAILED", "  기준 {}: 실패"};
+inline constexpr Message<text> gate_doubtful{
+    "  gate {}: passed, but only because the difference is within the noise; measure longer to be sure",
+    "  기준 {}: 통과. 다만 차이가 잡음 안이라서 그렇습니다. 확실히 하려면 더 오래 재십시오"};
+inline constexpr Text plot_latency{"Latency by percentile", "백분위수별 지연"};
+inline constexpr Text plot_rate{"Replies per second", "초당 답의 수"};
+inline constexpr Text plot_time{"seconds since the measurement began", "재기 시작한 뒤의 시간(초)"};
+inline constexpr Text plot_nothing{"no replies over time to show", "시간에 따라 보일 답이 없습니다"};
+inline constexpr Text plot_response{"response: since it was due", "응답: 보내기로 한 때부터"};
+inline constexpr Text plot_service{"service: since it was sent", "처리: 실제로 보낸 때부터"};
+inline constexpr Message<text, text, std::uint64_t, text> plot_settings{
+    "{} connections · messages of {} bytes · {} at a time · {} s", "연결 {}개 · 메시지 {}바이트 · 한 번에 {}개 · {}초"};
+inline constexpr Message<text> plot_open{"{} a second asked for", "초당 {}개 요청"};
+inline constexpr Message<text, text, text, text> plot_described{
+    "{} replies a second; latency: median {}, 99th percentile {}, maximum {}",
+    "초당 답 {}개. 지연: 중앙값 {}, 99백분위수 {}, 최대 {}"};
+inline constexpr Message<text, text> not_a_gate{
+    "{} {}: a gate is a figure and how much worse it may become: p99+5%, max+10ms, rate-3%, errors+0; figures: rate, "
+    "p50, p90, p99, p99.9, max, errors",
+    "{} {}: 기준은 수치와 나빠져도 되는 정도입니다. 예: p99+5%, max+10ms, rate-3%, errors+0. 수치: rate, p50, p90, "
+    "p99, p99.9, max, errors"};
+inline constexpr Message<text, text> not_with_datagrams{"{} is for connections, and {} has none",
+                                                        "{}: 연결에 쓰는 옵션입니다. 연결이 없는 주소: {}"};
+inline constexpr Message<text, text> datagram_size{
+    "{} {}: a datagram carries 8 to 65507 bytes; the first 8 are its number",
+    "{} {}: 데이터그램은 8~65507바이트이며, 처음 8바이트는 번호입니다"};
+inline constexpr Text datagrams_unnumbered{
+    "--send over datagrams: replies carry no number, so only one can be under way: neither --depth nor --rate",
+    "데이터그램에 --send를 쓰면 답에 번호가 없어 한 번에 하나만 보낼 수 있습니다. --depth, --rate와 함께 쓸 수 "
+    "없습니다"};
 inline constexpr Message<text> bench_not_saved{"{}: the result could not be written", "{}: 결과를 쓰지 못했습니다"};
 inline constexpr Message<text, text> not_a_size{"{} {}: not a size; sizes are written 64, 4k, 1M or 64..4096",
                                                 "{} {}: 크기가 아닙니다. 예: 64, 4k, 1M, 64..4096"};
