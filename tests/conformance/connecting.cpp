@@ -76,7 +76,12 @@ MEARI_CONFORMS(a_listener_for_ipv6_only_refuses_ipv4)
 Task<> a_listener_for_ipv6_only_refuses_ipv4::server(Side& here) {
   ListenOptions options;
   options.v6_only = true;
-  Listener six = Listener::open(here.loop(), Address::any(Family::ipv6, 0), options).value();
+  // The system chooses a port that is free for IPv6; somebody else on this machine may have the same one for IPv4.
+  Listener six;
+  for (bool is_free = false; !is_free;) {
+    six = Listener::open(here.loop(), Address::any(Family::ipv6, 0), options).value();
+    is_free = Listener::open(here.loop(), Address::any(Family::ipv4, six.local().value().port())).has_value();
+  }
   here.meet_at(here.home(six.local().value().port()));
   here.tell("there");
   co_await here.hear("refused");
