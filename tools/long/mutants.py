@@ -47,7 +47,9 @@ programs = [
     Program("meari_conformance", "*", "*", 3),
 ]
 side_by_side = 6    # they wait for time and for each other more than they compute
-most_seconds = 25   # for a shard; without a mistake each takes two or three
+most_seconds = 45   # for a shard; without a mistake each takes two or three, on a machine with nothing else to do
+
+unsteady = ", not each time"  # a test failed and then did not: because of the mistake, or of a busy machine
 
 # What a mistake looks like: a pattern and what stands there instead. All of them keep the code compilable in most places.
 rules = [
@@ -222,7 +224,7 @@ def verdict(path):
                 time.sleep(0.02)
             if seen:
                 return f"{shard.program}: {outcome}"
-    return f"{shard.program}: {outcome}, not each time"
+    return f"{shard.program}: {outcome}{unsteady}"
 
 
 def latest(results):
@@ -257,7 +259,8 @@ def attempt(one, jobs):
         if built is None or built.returncode != 0:
             return one | {"outcome": "does not compile", "by": None, "seconds": round(time.monotonic() - start, 1)}
         by = verdict(one["file"])
-        return one | {"outcome": "killed" if by else "survived", "by": by, "seconds": round(time.monotonic() - start, 1)}
+        outcome = "survived" if by is None else "not sure" if by.endswith(unsteady) else "killed"
+        return one | {"outcome": outcome, "by": by, "seconds": round(time.monotonic() - start, 1)}
     finally:
         file.write_text(text)
 
@@ -273,8 +276,9 @@ def prepare(jobs):
     if built is None or built.returncode != 0:
         sys.exit("mutants: what has no mistake in it does not build\n" + (built.stdout[-3000:] if built else ""))
     for path in ["src/backend/epoll.cpp", "src/backend/uring.cpp"]:
-        if found := judge(path):
-            sys.exit(f"mutants: what has no mistake in it fails: {found[1]}")
+        by = verdict(path)
+        if by and not by.endswith(unsteady):
+            sys.exit(f"mutants: what has no mistake in it fails: {by}")
     os.environ["CCACHE_READONLY"] = "1"  # nobody compiles a mistake twice
 
 
@@ -296,7 +300,7 @@ def main():
         results.unlink(missing_ok=True)
     known = latest(results)
     if options.survivors:
-        chosen = [one for one in known.values() if one["outcome"] == "survived"]
+        chosen = [one for one in known.values() if one["outcome"] in ("survived", "not sure")]
         print(f"mutants: {len(chosen)} have survived, seed {options.seed}", flush=True)
     else:
         paths = sorted({str(path.relative_to(root)) for pattern in core for path in root.glob(pattern)})
@@ -330,9 +334,9 @@ def main():
     outcomes = collections.Counter(one["outcome"] for one in known.values())
     counted = outcomes["killed"] + outcomes["survived"]
     print(f"mutants: {outcomes['killed']} of {counted} killed ({100 * outcomes['killed'] / max(counted, 1):.1f} %), "
-          f"{outcomes['does not compile']} did not compile")
+          f"{outcomes['not sure']} not sure, {outcomes['does not compile']} did not compile")
     for one in known.values():
-        if one["outcome"] == "survived":
+        if one["outcome"] in ("survived", "not sure"):
             print("  " + text_of(one))
 
 
