@@ -418,6 +418,7 @@ void Uring::take(const Completion& completion) {
   Chunk chunk = completion.has_buffer() ? buffers_.taken(completion) : Chunk();
   const Tag tag = Tag::of(completion.tag);
   if (tag.kind == Kind::nothing) return;
+  if (tag.kind == Kind::cancel) return withdrawn(completion.result);
   if (tag.kind == Kind::wake) {
     awake_.store(false, std::memory_order_release);
     return watch_wake();

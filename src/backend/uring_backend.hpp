@@ -34,7 +34,7 @@ inline namespace v1 {
 namespace uring {
 
 // What a completion is for: kind, generation and place of a slot, in 64 bits.
-enum class Kind : std::uint8_t { nothing, receive, send, connect, poll_in, poll_out, wake };
+enum class Kind : std::uint8_t { nothing, receive, send, connect, poll_in, poll_out, wake, cancel };
 struct Tag {
   static constexpr std::uint32_t generations = (1U << 28) - 1;
   Kind kind = Kind::nothing;
@@ -125,6 +125,7 @@ class Uring final : public Kernel<Uring> {
   // ---- ends
   void withdraw(Slot& slot, Kind kind);  // what is in the kernel for it is wanted no more
   void withdraw_all(Slot& slot);
+  void withdrawn(int result) noexcept;
   void gone(Slot& slot);
 
   // ---- submissions

@@ -204,7 +204,14 @@ void Uring::withdraw(Slot& slot, Kind kind) {
   entry.opcode = IORING_OP_ASYNC_CANCEL;
   entry.fd = -1;
   entry.addr = Tag::of(kind, slot).packed();
-  entry.user_data = Tag{}.packed();  // what became of it, its target tells
+  entry.user_data = Tag{.kind = Kind::cancel}.packed();
+}
+
+// What became of its target, that one tells: it is over already (ENOENT), or will be at once (EALREADY). Any other error means
+// that the kernel does not cancel for us: a write would ignore its deadline and a connection that was closed stay open, for
+// as long as the peer likes. There is one other way to take back what it has.
+void Uring::withdrawn(int result) noexcept {
+  if (result < 0 && result != -ENOENT && result != -EALREADY) ring_.fail(system_error(-result, "cancel an operation"));
 }
 
 // The kernel has nothing of this slot any more.

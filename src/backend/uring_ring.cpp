@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -74,11 +75,10 @@ Submission& Ring::next_after_flush() noexcept {
   return next();
 }
 
-// Should the kernel take nothing, then completions are in its way, or memory is short.
+// Should the kernel take nothing, then completions are in its way, or memory is short: both pass.
 void Ring::flush() noexcept {
   for (int attempt = 0; !failure_ && queued() != 0; ++attempt) {
     if (enter_with(0, 0, nullptr) > 0) continue;
-    if (attempt > 1000) broken("io_uring takes no submissions");
     put_aside();
     static_cast<void>(enter_with(0, enter_flags_, nullptr));
     if (attempt > 2) sched_yield();
@@ -113,8 +113,9 @@ int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* li
   });
   switch (-result) {
     case EEXIST: broken("a loop was turned by a second thread");
-    case EBADR: broken("the kernel had no memory left for completions and lost some");
-    // These do not pass: a filter forbids it, or the descriptor is no ring of ours any more.
+    // These do not pass: a filter forbids it, the descriptor is no ring of ours any more, or (EBADR) there was no memory
+    // for completions and some are lost, nobody knows which.
+    case EBADR:
     case EBADF:
     case EBADFD:
     case EFAULT:
@@ -124,14 +125,25 @@ int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* li
     case EPERM:
     case EACCES:
     case ENOSYS: fail(system_error(-result, "io_uring_enter")); return result;
-    default: return result;  // EINTR, ETIME, EBUSY, EAGAIN: whoever waits looks at what is there and comes again
+    case EAGAIN:
+    case EBUSY: refused(-result); return result;
+    default:
+      is_refused_ = false;
+      return result;  // also EINTR, ETIME: whoever waits looks at what is there and comes again
   }
+}
+
+// No memory, or completions in the way: that passes, and whoever waits comes again. Unless it does not.
+void Ring::refused(int code) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (!std::exchange(is_refused_, true)) refused_since_ = now;
+  if (now - refused_since_ >= longest_refusal) fail(system_error(code, "io_uring_enter"));
 }
 
 void Ring::show_submissions() noexcept {
 #if defined(MEARI_TORTURE)
   for (; shown_ != tail_; ++shown_)
-    if (on_submission != nullptr) on_submission(ring_.sq.sqes[shown_ & ring_.sq.ring_mask]);
+    if (on_submission != nullptr) on_submission(ring_.sq.sqes[shown_ & ring_.sq.ring_mask], ring_.ring_fd);
 #endif
 }
 

@@ -14,6 +14,7 @@
 
 #include <liburing.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -62,8 +63,12 @@ MEARI_WRAPPER int call(const char* name, Call&& make) noexcept {
 #if defined(MEARI_TORTURE)
 // What the kernel will do and what it has done may be changed on the way: each submission once, before the kernel can see
 // it, and each completion before anybody here does.
-inline void (*on_submission)(Submission& entry) noexcept = nullptr;
+inline void (*on_submission)(Submission& entry, int ring) noexcept = nullptr;
 inline void (*on_completion)(Completion& completion) noexcept = nullptr;
+inline Duration longest_refusal = std::chrono::seconds(5);
+#else
+// A kernel that has said "again" (EAGAIN, EBUSY) for so long, and nothing else, will not serve this ring any more.
+inline constexpr Duration longest_refusal = std::chrono::seconds(5);
 #endif
 inline Completion seen(const io_uring_cqe& entry) noexcept {
   Completion completion{entry.user_data, entry.res, entry.flags};
@@ -162,6 +167,7 @@ class Ring {
   Submission& next_after_flush() noexcept;
   bool pop_aside(Completion& completion) noexcept;
   void put_aside() noexcept;
+  void refused(int code) noexcept;
   void show_submissions() noexcept;
   int enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept;
 
@@ -171,6 +177,8 @@ class Ring {
   unsigned enter_flags_ = 0;
   std::uint64_t enters_ = 0;
   Error failure_;
+  bool is_refused_ = false;  // by every call since
+  std::chrono::steady_clock::time_point refused_since_;
   alignas(Submission) std::byte nowhere_[sizeof(Submission)];  // where submissions go when the ring has failed
   std::vector<Completion> aside_;  // taken out of a full completion queue, still to be shown
   std::size_t aside_shown_ = 0;

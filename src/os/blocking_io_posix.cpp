@@ -44,9 +44,11 @@ Medium medium_of(Descriptor descriptor, Direction direction) noexcept {
 
 void occupy_standard_descriptors() noexcept {
   // open(2) gives the lowest free number, and that is the one that we look at.
-  for (int number = 0; number <= 2; ++number)
-    if (sys::fcntl(number, F_GETFD, 0) < 0 && sys::last_error() == EBADF)
-      static_cast<void>(sys::open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY));
+  for (int number = 0; number <= 2; ++number) {
+    if (sys::fcntl(number, F_GETFD, 0) >= 0 || sys::last_error() != EBADF) continue;
+    const Descriptor opened = sys::open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
+    if (opened > 2) sys::close(opened);  // it was in use after all
+  }
 }
 
 BlockingIo::BlockingIo(Descriptor descriptor, Direction direction, Ownership ownership) noexcept
@@ -98,9 +100,12 @@ Error BlockingIo::wait() noexcept {
   entries[0].events = direction_ == Direction::read ? POLLIN : POLLOUT;
   entries[1].fd = sys::plain(wake_);
   entries[1].events = POLLIN;
-  while (sys::poll(entries, 2, -1) < 0)
+  while (sys::poll(entries, 2, -1) < 0) {
     if (sys::last_error() != EINTR) return system_error(sys::last_error(), "wait");
-  if (entries[1].revents == 0) return {};
+    if (interrupted_.load(std::memory_order_relaxed)) break;  // also while signals keep interrupting it
+    entries[0].revents = entries[1].revents = 0;
+  }
+  if (entries[1].revents == 0 && !interrupted_.load(std::memory_order_relaxed)) return {};
   std::uint64_t count = 0;
   static_cast<void>(sys::read(wake_, &count, sizeof count));
   interrupted_.store(false, std::memory_order_relaxed);

@@ -90,6 +90,6 @@ class Child {
 };
 
 // What is there by now, at most `size` bytes; 0: the end; nothing: wait until it is readable.
-std::optional<std::size_t> read_some(Descriptor descriptor, void* data, std::size_t size) noexcept;
+Result<std::optional<std::size_t>> read_some(Descriptor descriptor, void* data, std::size_t size) noexcept;
 
 }  // namespace meari::os

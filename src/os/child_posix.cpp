@@ -157,13 +157,13 @@ void Child::signal_group(int number) noexcept {
   if (process_ != 0) ::kill(-static_cast<pid_t>(process_), number);
 }
 
-std::optional<std::size_t> read_some(Descriptor descriptor, void* data, std::size_t size) noexcept {
+Result<std::optional<std::size_t>> read_some(Descriptor descriptor, void* data, std::size_t size) noexcept {
   for (;;) {
     const std::ptrdiff_t count = sys::read(descriptor, data, size);
-    if (count >= 0) return static_cast<std::size_t>(count);
+    if (count >= 0) return std::optional(static_cast<std::size_t>(count));
     const int code = sys::last_error();
-    if (code == EAGAIN) return {};
-    if (code != EINTR) return 0;
+    if (code == EAGAIN) return std::optional<std::size_t>();
+    if (code != EINTR) return system_error(code, "read");
   }
 }
 

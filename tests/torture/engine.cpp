@@ -17,6 +17,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -46,16 +47,22 @@ struct Call {
 using Place = std::tuple<int, const void*, const void*>;
 Place place_of(const Call& call) { return {call.function, call.site.caller, call.site.callers_caller}; }
 
-// One call that fails, or it and all that follow it.
+enum class Lasting : std::uint8_t { once, from_then_on, for_ever };
+const char* name(Lasting lasting) noexcept {
+  return lasting == Lasting::once ? "once" : lasting == Lasting::from_then_on ? "lasting" : "for_ever";
+}
+
+// One call that fails, or it and all that follow it; where that passes it is a storm of them, or for ever.
 struct Failing {
   int function = 0;
   unsigned nth = 0;
   Fault fault;
-  bool lasting = false;
+  Lasting lasting = Lasting::once;
 
   [[nodiscard]] bool hits(int called, unsigned which) const noexcept {
     if (called != function || which < nth) return false;
-    return which == nth || (lasting && (!fault.passes || which < nth + storm));
+    if (which == nth || lasting == Lasting::for_ever) return true;
+    return lasting == Lasting::from_then_on && (!fault.passes || which < nth + storm);
   }
 };
 // What fails in a run: nothing, a call, a call and one that is made only because the first has failed, or an allocation.
@@ -65,6 +72,16 @@ struct Trial {
   bool lasting = false;     // and all after it
 
   [[nodiscard]] bool is_empty() const noexcept { return calls.empty() && allocation == 0; }
+  [[nodiscard]] bool is_endless() const noexcept {
+    return std::ranges::any_of(calls, [](const Failing& one) { return one.lasting == Lasting::for_ever; });
+  }
+};
+
+// A cancel that the kernel has not been given yet.
+struct Held {
+  int ring = -1;
+  std::uint64_t target = 0;
+  bool is_next = false;  // the ring has been entered since
 };
 
 // ---- what the hooks see; they are called from helper threads, too
@@ -77,6 +94,7 @@ std::atomic<unsigned> hits{0};  // how often what fails last has failed
 std::mutex mutex;               // of all below
 std::vector<Call> calls;
 std::multimap<std::uint64_t, int> answers;         // of submissions that were spoiled
+std::vector<Held> held;                            // cancels that come late
 std::map<std::pair<int, int>, epoll_event> edges;  // what epoll watches
 std::string verdict;                               // what wrong() was told
 std::string on_trial;                              // for the watchdog
@@ -118,10 +136,27 @@ void bring_edges() noexcept {
   for (auto& [where, event] : edges) ::epoll_ctl(where.first, EPOLL_CTL_MOD, where.second, &event);
 }
 
+// The ring is entered: what is held back since the last time happens now.
+void let_cancels_go() noexcept {
+  const Ours guard;
+  const std::lock_guard lock(mutex);
+  for (Held& one : held) {
+    if (!std::exchange(one.is_next, true)) continue;
+    io_uring_sync_cancel_reg wanted{};
+    wanted.addr = one.target;
+    wanted.fd = -1;
+    wanted.timeout = {-1, -1};
+    io_uring_register(static_cast<unsigned>(one.ring), IORING_REGISTER_SYNC_CANCEL, &wanted, 1);
+    one.ring = -1;
+  }
+  std::erase_if(held, [](const Held& one) { return one.ring < 0; });
+}
+
 sys::Substitute on_call(const char* name, const sys::Site& site) noexcept {
   using When = sys::Substitute::When;
   clip_next = false;
   if (!armed) return {};
+  if (std::string_view(name) == "io_uring_enter") let_cancels_go();
   if (!fails_now(index_of(name), site)) return {};
   switch (fault.kind) {
     case Fault::Kind::counts:
@@ -130,6 +165,7 @@ sys::Substitute on_call(const char* name, const sys::Site& site) noexcept {
       return {};
     case Fault::Kind::answer: errno = EIO; return {.when = When::instead, .result = fault.error, .error = EIO};
     case Fault::Kind::after: return {.when = When::after, .result = -1, .error = fault.error};
+    case Fault::Kind::late:
     case Fault::Kind::fails: break;
   }
   if (fault.error == EAGAIN) bring_edges();
@@ -161,7 +197,7 @@ const char* name_of(std::uint8_t opcode) noexcept {
 }
 
 // The kernel is given a NOP instead, so that nothing happens that was said to have failed.
-void on_submission(uring::Submission& entry) noexcept {
+void on_submission(uring::Submission& entry, int ring) noexcept {
   if (!armed) return;
   const auto opcode = static_cast<std::uintptr_t>(entry.opcode);
   if (!fails_now(index_of(name_of(entry.opcode)), {reinterpret_cast<const void*>(opcode), nullptr})) return;
@@ -176,13 +212,14 @@ void on_submission(uring::Submission& entry) noexcept {
     }
     return;
   }
-  const std::uint64_t tag = entry.user_data;
+  const std::uint64_t tag = entry.user_data, target = entry.addr;
   entry = {};
   entry.opcode = IORING_OP_NOP;
   entry.user_data = tag | spoiled;
   const Ours guard;
   const std::lock_guard lock(mutex);
   answers.emplace(tag, -fault.error);
+  if (fault.kind == Fault::Kind::late) held.push_back({ring, target});
 }
 
 void on_completion(uring::Completion& completion) noexcept {
@@ -226,12 +263,13 @@ void on_abort(int) {
 
 std::atomic<long> blocks{0};  // allocations that nobody has freed
 
-std::size_t open_descriptors() {
-  std::size_t count = 0;
+std::set<int> open_descriptors() {
+  std::set<int> open;
   DIR* folder = ::opendir("/proc/self/fd");
-  while (::readdir(folder) != nullptr) ++count;
+  while (const dirent* entry = ::readdir(folder)) open.insert(std::atoi(entry->d_name));
+  open.erase(::dirfd(folder));
   ::closedir(folder);
-  return count;
+  return open;
 }
 
 void set_up() {
@@ -275,7 +313,7 @@ std::string text_of(const Scenario& scenario, const Trial& wanted) {
   std::string text = scenario.name;
   for (const Failing& one : wanted.calls)
     text += ':' + std::string(functions()[static_cast<std::size_t>(one.function)].name) + ':' +
-            std::to_string(one.nth) + ':' + name(one.fault) + ':' + (one.lasting ? "lasting" : "once");
+            std::to_string(one.nth) + ':' + name(one.fault) + ':' + name(one.lasting);
   if (wanted.allocation != 0)
     text += ":allocation:" + std::to_string(wanted.allocation) + (wanted.lasting ? ":lasting" : ":once");
   return text;
@@ -284,6 +322,7 @@ std::string text_of(const Scenario& scenario, const Trial& wanted) {
 void reset() {
   verdict.clear();
   answers.clear();
+  held.clear();
   edges.clear();
   calls.clear();
   for (auto& count : counts) count = 0;
@@ -299,6 +338,8 @@ bool is_everyday(const Scenario& scenario, const Failing& one) {
                                                     "accept4", "sqe RECV", "sqe SEND", "sqe SENDMSG"};
   static const std::set<std::string_view> waiting = {"connect", "poll",     "epoll_pwait2",   "epoll_wait",
                                                      "preadv2", "pwritev2", "io_uring_enter", "sqe POLL_ADD"};
+  if (one.lasting == Lasting::for_ever) return false;
+  if (one.fault.kind == Fault::Kind::late) return true;
   if (one.fault.kind == Fault::Kind::counts) return function != "read" && function != "write";
   switch (one.fault.error) {
     case EINTR: return moving.contains(function) || waiting.contains(function);
@@ -346,8 +387,9 @@ Ran run_once(const Scenario& scenario, const Trial& wanted) {
   on_trial = text_of(scenario, wanted);
   reset();
   Ran ran;
-  const std::size_t descriptors = open_descriptors();
+  const std::set<int> descriptors = open_descriptors();
   const long blocks_before = blocks;
+  uring::longest_refusal = 40ms * patience_factor.load();
   const auto start = Clock::now();
   ::alarm(watchdog_seconds);
   armed = true;
@@ -369,8 +411,12 @@ Ran run_once(const Scenario& scenario, const Trial& wanted) {
   const long left = blocks - blocks_before;
   judge(ran, scenario, result, took);
   result = {};
-  if (const std::size_t now = open_descriptors(); now != descriptors)
-    ran.complain("descriptors: " + std::to_string(descriptors) + " before, " + std::to_string(now) + " after");
+  std::set<int> now = open_descriptors();
+  if (std::ranges::any_of(wanted.calls, [](const Failing& one) { return one.fault.strays; }))
+    std::erase_if(now, [&](int one) { return !descriptors.contains(one) && ::close(one) == 0; });
+  if (now != descriptors)
+    ran.complain("descriptors: " + std::to_string(descriptors.size()) + " before, " + std::to_string(now.size()) +
+                 " after");
   // More blocks are no leak yet: a cache may have grown. Looking is slow, so it happens only then.
   ran.leaked = left != 0 && __lsan_do_recoverable_leak_check() != 0;
   if (ran.leaked) ran.complain("memory is left");
@@ -437,27 +483,36 @@ class Tally {
   std::size_t reached_ = 0, unreached_ = 0, succeeded_ = 0, failed_ = 0, complaints_ = 0;
 };
 
+std::string_view name_of(const Call& call) { return functions()[static_cast<std::size_t>(call.function)].name; }
+
+// A thread that only a descriptor can wake sleeps for ever when that is refused for ever.
+bool may_last(const Scenario& scenario, const Call& call, const Fault& how) {
+  return how.passes || !scenario.needs_wakes || name_of(call) != "eventfd_write";
+}
+
 // For the first call from a place in the code every fault, and for later ones from there one after the other.
-void add_trials(std::vector<Trial>& trials, std::map<Place, std::size_t>& turns, const std::vector<Call>& all,
-                const std::vector<Failing>& before) {
+void add_trials(const Scenario& scenario, std::vector<Trial>& trials, std::map<Place, std::size_t>& turns,
+                const std::vector<Call>& all, const std::vector<Failing>& before) {
   for (const Call& call : all) {
     const std::vector<Fault>& faults = functions()[static_cast<std::size_t>(call.function)].faults;
     if (faults.empty()) continue;
     const auto [known, first] = turns.try_emplace(place_of(call), 0);
     if (!first && !before.empty()) continue;
-    const auto add = [&](const Fault& how, bool lasting) {
+    const auto add = [&](const Fault& how, Lasting lasting) {
       Trial& added = trials.emplace_back();
       added.calls = before;
       added.calls.push_back({call.function, call.nth, how, lasting});
     };
     if (first || is_exhaustive() || only() != nullptr) {
-      for (const Fault& how : faults)
-        for (const bool lasting : {false, true})
-          if (!lasting || !how.once_only) add(how, lasting);
+      for (const Fault& how : faults) {
+        add(how, Lasting::once);
+        if (may_last(scenario, call, how)) add(how, Lasting::from_then_on);
+        if (scenario.waits_by_itself && before.empty() && may_go_on(name_of(call), how)) add(how, Lasting::for_ever);
+      }
     } else {
       const std::size_t turn = known->second++;
       const Fault& how = faults[turn / 2 % faults.size()];
-      add(how, turn % 2 != 0 && !how.once_only);
+      add(how, turn % 2 != 0 && may_last(scenario, call, how) ? Lasting::from_then_on : Lasting::once);
     }
   }
 }
@@ -489,6 +544,7 @@ Exempt::~Exempt() { ours = before_; }
 
 int slack() noexcept { return patience_factor; }
 std::size_t faults() noexcept { return trial.calls.size(); }
+bool is_endless() noexcept { return trial.is_endless(); }
 
 void wrong(std::string_view what) {
   const Ours guard;
@@ -502,13 +558,14 @@ void torment(const Scenario& scenario) {
   std::map<Place, std::size_t> turns;
   std::vector<Trial> trials;
   const std::size_t count = calls.size();
-  add_trials(trials, turns, std::vector<Call>(calls), {});
+  add_trials(scenario, trials, turns, std::vector<Call>(calls), {});
   for (std::size_t i = 0; i < trials.size(); ++i) {
     const Trial wanted = trials[i];
     if (!tally.judge(wanted)) break;
     // What is called only because this has failed is to fail as well.
-    if (wanted.calls.size() == 1 && (!wanted.calls[0].lasting || wanted.calls[0].fault.passes))
-      add_trials(trials, turns, std::vector<Call>(calls), wanted.calls);
+    if (wanted.calls.size() != 1 || wanted.is_endless()) continue;
+    if (wanted.calls[0].lasting == Lasting::once || wanted.calls[0].fault.passes)
+      add_trials(scenario, trials, turns, std::vector<Call>(calls), wanted.calls);
   }
   tally.print("calls", count);
   write_sites(turns);

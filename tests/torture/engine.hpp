@@ -1,6 +1,7 @@
 // The torture that misses no call. A scenario runs once and every system call and every submission of it is listed; then
 // it runs again for each of them and each way in which that call can fail (faults.hpp): with that one failing, and with
-// that one and every later call of the same function failing.
+// that one and every later call of the same function failing; what passes by itself (EINTR, EAGAIN) fails 64 times, and for
+// ever where a kernel could do that.
 //
 //   Result<> conversation() { …; if (text != "hello") wrong("other bytes came"); return {}; }
 //   TEST(Torture, conversation) { torment({"conversation", conversation}); }
@@ -32,6 +33,7 @@ struct Scenario {
   std::chrono::milliseconds limit = 1500ms;  // one run may take so long at the most
   bool hides_the_everyday = true;            // interruptions and short counts are not seen from outside
   bool waits_by_itself = false;              // EAGAIN means: later. Else it is the time limit of a blocking socket
+  bool needs_wakes = false;                  // what one thread tells another is not looked at before long otherwise
 };
 
 // Every call of it, every fault. Where MEARI_TORTURE_SITES names a file, the places in the sources that were reached are
@@ -44,6 +46,8 @@ void starve(const Scenario& scenario);
 [[nodiscard]] int slack() noexcept;
 // How many calls are made to fail in this run.
 [[nodiscard]] std::size_t faults() noexcept;
+// Something passing goes on for ever: all that is to be seen is that there is an end.
+[[nodiscard]] bool is_endless() noexcept;
 // For operator new: is this the allocation that fails?
 [[nodiscard]] bool allocation_fails() noexcept;
 

@@ -16,12 +16,15 @@ struct Fault {
     after,   // the call is made, and says this afterwards: what it began goes on (connect with EINTR)
     counts,  // the call moves a single byte
     answer,  // the call gives this number as its result (getaddrinfo)
+    late,    // of a cancel: this is its answer, and its target is over only when the ring is entered again
   };
   Kind kind = Kind::fails;
   int error = 0;
-  // "From then on" is a storm of so many: no kernel interrupts a call for ever, or says "not yet" of what is there.
+  // "From then on" is a storm of so many, which must not be seen from outside. And for ever, where that can be: then what
+  // has a deadline still has to end.
   bool passes = false;
-  bool once_only = false;  // it cannot last: see where it stands in the table
+  // The library takes it at its word, so what is said not to be open stays open.
+  bool strays = false;
 };
 
 struct Function {
@@ -29,6 +32,11 @@ struct Function {
   std::vector<Fault> faults;
   const char* none = nullptr;  // why it has no faults
 };
+
+// Could a kernel go on with it for ever? It may say "not yet" as long as it likes; but only calls that wait are interrupted
+// again and again, for the others a signal has come and gone, and what goes wrong with a connection that was to be accepted
+// takes it out of the queue.
+[[nodiscard]] bool may_go_on(std::string_view function, const Fault& fault) noexcept;
 
 [[nodiscard]] std::span<const Function> functions();
 [[nodiscard]] int function_index(std::string_view name) noexcept;  // -1: not in the table

@@ -20,6 +20,7 @@
 #include <meari/standard.hpp>
 
 #include "src/backend/uring_probe.hpp"
+#include "src/backend/uring_ring.hpp"
 
 namespace meari::torture {
 
@@ -492,6 +493,34 @@ Result<> probing() {
   return found.refused;
 }
 
+// More than both queues of a ring hold: each submission is completed once, or the ring says why it is lost.
+Result<> full_ring() {
+  uring::Ring ring;
+  if (Error failed = ring.open({.submissions = 16, .completions = 16})) return failed;
+  if (Error failed = ring.enable()) return failed;
+  constexpr std::uint64_t count = 100;
+  std::array<int, count> seen{};
+  for (std::uint64_t tag = 0; tag != count; ++tag) {
+    uring::Submission& entry = ring.next();
+    entry.opcode = IORING_OP_NOP;
+    entry.user_data = tag;
+  }
+  std::uint64_t all = 0;
+  Result<> outcome;
+  for (int round = 0; round != 200 && all != count && !ring.failure(); ++round) {
+    ring.enter({.least = 1, .limit = 1ms});
+    ring.reap([&](const uring::Completion& completion) {
+      if (++seen.at(completion.tag) != 1) wrong("a submission was completed twice");
+      if (completion.result < 0) outcome = system_error(-completion.result, "io_uring_enter");
+      ++all;
+      return true;
+    });
+  }
+  if (ring.failure()) return ring.failure();
+  if (all != count) return saw("a submission was never completed");
+  return outcome;
+}
+
 }  // namespace
 
 Scenarios loop_scenarios() {
@@ -503,6 +532,7 @@ Scenarios loop_scenarios() {
     const char* name;
     Task<> (*body)();
     Duration limit = patience;
+    bool needs_wakes = false;
   };
   static constexpr Kind kinds[] = {
       {"echo", echo, 100ms},
@@ -517,7 +547,7 @@ Scenarios loop_scenarios() {
       {"signals", signals, 200ms},
       {"pipes", pipes, 200ms},
       {"files", files, 200ms},
-      {"terminals", terminals, 200ms},
+      {"terminals", terminals, 200ms, true},  // a thread waits for its screen, which only a wake-up ends
       {"standard", standard_streams, 200ms},
       {"serving", serving, 300ms},
   };
@@ -526,12 +556,14 @@ Scenarios loop_scenarios() {
                           Make{"floor", BackendChoice::uring_floor}}) {
     for (const Kind& kind : kinds) {
       const std::string name = std::string(make.name) + '_' + kind.name;
-      all.push_back({name, [make, &kind] { return on_loop(make.choice, kind.body, kind.limit); }, 1500ms, true, true});
+      auto run = [make, &kind] { return on_loop(make.choice, kind.body, kind.limit); };
+      all.push_back({name, run, 1500ms, true, true, kind.needs_wakes});
     }
-    all.push_back({std::string(make.name) + "_woken", [make] { return woken(make.choice); }, 1500ms, true, true});
+    all.push_back({std::string(make.name) + "_woken", [make] { return woken(make.choice); }, 1500ms, true, true, true});
   }
   all.push_back({"automatic", [] { return on_loop(BackendChoice::automatic, pair_of_streams); }});
   all.push_back({"probing", probing, 1500ms, false});
+  all.push_back({"full_ring", full_ring, 1500ms, true, true});
   return all;
 }
 

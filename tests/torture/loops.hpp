@@ -21,6 +21,7 @@ namespace meari::torture {
 
 // A scenario that waits for something that never comes ends after so long, with timed_out.
 inline constexpr auto patience = 60ms;
+inline constexpr auto endless_patience = 15ms;
 
 [[nodiscard]] inline std::string pattern(std::size_t size) {
   std::string text(size, '\0');
@@ -37,7 +38,7 @@ Result<> on_loop(BackendChoice choice, F body, Duration limit = patience) {
   options.on_failure = [](const TaskFailure&) {};
   Result<std::unique_ptr<Loop>> loop = Loop::make(std::move(options));
   if (!loop) return loop.error();
-  const Duration allowed = limit * slack();
+  const Duration allowed = (is_endless() ? endless_patience : limit) * slack();
   auto bounded = [&body, allowed]() -> Task<> { co_await with_timeout(allowed, body()); };
   return (*loop)->block_on(bounded);
 }

@@ -35,10 +35,16 @@ class Complaints {
 
   Complaints(const Log& log, std::uint64_t session) : log_(log), session_(session) {}
 
-  // Takes what there is. False: it was the end.
+  // Takes what there is. False: no more will come. That it could not be read stands where it would have stood.
   bool take(Descriptor errors) {
     std::array<char, 4096> piece;
-    const std::optional<std::size_t> size = os::read_some(errors, piece.data(), piece.size());
+    const Result<std::optional<std::size_t>> read = os::read_some(errors, piece.data(), piece.size());
+    if (!read) {
+      finish();
+      line_ = '(' + read.error().message() + ')';
+      return false;
+    }
+    const std::optional<std::size_t> size = *read;
     if (!size) return true;
     for (const char letter : std::string_view(piece.data(), *size)) {
       if (letter != '\n') line_ += letter;
