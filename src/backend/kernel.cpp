@@ -22,8 +22,10 @@ void wait_for_wake(Descriptor eventfd, std::atomic<bool>& awake, Time until) noe
   constexpr long long longest = 1'000'000;
   int milliseconds = -1;
   if (until != never) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now()).count();
-    milliseconds = static_cast<int>(std::clamp<long long>(left, 0, longest));
+    const Time present = now();
+    const Duration left = until > present ? until - present : Duration::zero();  // Time::min() has no distance
+    milliseconds =
+        static_cast<int>(std::min<long long>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), longest));
   }
   pollfd entry{.fd = sys::plain(eventfd), .events = POLLIN, .revents = 0};
   const int found = sys::poll(&entry, 1, milliseconds);

@@ -25,7 +25,7 @@ Task<> World::attempt(Job& job) {
   if (job.service->protocol == Protocol::datagrams) co_return co_await datagram_job(job);
   Stream peer = co_await connect(job.where);
   if (job.timeout == Duration::zero()) co_return co_await talk(job, peer);
-  job.timeout += job.timeout;  // so that some attempt will do
+  job.timeout = std::min<Duration>(2 * job.timeout, 1h);  // so that some attempt will do
   co_await with_timeout(job.timeout, talk(job, peer));
 }
 

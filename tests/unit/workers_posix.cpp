@@ -1,6 +1,9 @@
 // A server whose sessions run on several loops, each with a thread: dealt evenly, limited, counted and drained as one.
 #include <meari/server.hpp>
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -83,6 +86,20 @@ class OnWorkers : public testing::Test {
 };
 
 }  // namespace
+
+// And what the loop of a thread did not get is not closed either, such as standard input.
+TEST(Workers, are_refused_where_their_loops_have_no_descriptors) {
+  const std::unique_ptr<Loop> loop = Loop::make().value();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Result<Workers> refused = Workers::beside(*loop, 1);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(refused.error(), Errc::too_many_descriptors) << refused.error().message();
+  EXPECT_GE(::fcntl(0, F_GETFD), 0);
+}
 
 TEST_F(OnWorkers, sessions_are_dealt_evenly_and_drained_together) {
   std::mutex mutex;
