@@ -44,11 +44,9 @@ Medium medium_of(Descriptor descriptor, Direction direction) noexcept {
 
 void occupy_standard_descriptors() noexcept {
   // open(2) gives the lowest free number, and that is the one that we look at.
-  for (int number = 0; number <= 2; ++number) {
-    if (sys::fcntl(number, F_GETFD, 0) >= 0 || sys::last_error() != EBADF) continue;
-    const Descriptor opened = sys::open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
-    if (opened > 2) sys::close(opened);  // it was in use after all
-  }
+  for (int number = 0; number <= 2; ++number)
+    if (sys::fcntl(number, F_GETFD, 0) < 0 && sys::last_error() == EBADF)
+      static_cast<void>(sys::open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY));
 }
 
 BlockingIo::BlockingIo(Descriptor descriptor, Direction direction, Ownership ownership) noexcept

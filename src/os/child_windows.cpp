@@ -12,6 +12,8 @@ std::optional<ProgramEnd> Child::reap() noexcept { return ProgramEnd(); }
 void Child::terminate() noexcept {}
 void Child::kill() noexcept {}
 void Child::signal_group(int) noexcept {}
-std::optional<std::size_t> read_some(Descriptor, void*, std::size_t) noexcept { return 0; }
+Result<std::optional<std::size_t>> read_some(Descriptor, void*, std::size_t) noexcept {
+  return std::optional<std::size_t>(0);
+}
 
 }  // namespace meari::os
