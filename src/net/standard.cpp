@@ -431,7 +431,7 @@ class SinkState final : public HandOver {
     if (verdict_) {
       writer.error_ = verdict_;
     } else if (writer.canceled_) {
-      writer.error_ = Errc::canceled;
+      writer.error_ = cut(writer);  // some may have been written at once
     } else if (writer.finish_) {
       verdict_ = Errc::closed;
       lock.unlock();

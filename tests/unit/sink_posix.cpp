@@ -130,7 +130,13 @@ TEST_F(StandardOutput, a_stalled_reader_keeps_neither_the_loop_nor_a_cancel_wait
   Result<> first;
   const auto stalled = [&](Scope& scope) -> Task<> {
     scope.spawn([&]() -> Task<> { first = co_await as_result(output.write(much)); });
-    for (int waiting = 0; waiting == 0; ::ioctl(pipe.read_end(), FIONREAD, &waiting)) co_await sleep_for(1ms);
+    co_await yield();
+    for (;;) {  // as a rule the thread has not seen it yet, but the pipe is full
+      int waiting = 0;
+      ::ioctl(pipe.read_end(), FIONREAD, &waiting);
+      if (waiting != 0) break;
+      co_await sleep_for(1ms);
+    }
     scope.cancel();
   };
   const auto cancelled = [&]() -> Task<> { co_await scoped(stalled); };
