@@ -17,6 +17,8 @@ list(SORT MEARI_MINGW_LIBRARIES COMPARE NATURAL ORDER DESCENDING)
 list(GET MEARI_MINGW_LIBRARIES 0 MEARI_MINGW_LIBRARIES)
 set(CMAKE_CXX_FLAGS_INIT
   "-nostdinc++ -isystem ${MEARI_MINGW_LIBRARIES}/include/c++ -isystem ${MEARI_MINGW_LIBRARIES}/include/c++/${triple} -isystem ${MEARI_MINGW_LIBRARIES}/include/c++/backward")
+# thread_local variables are kept as g++ keeps them, because libstdc++ has some: those of std::call_once.
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-femulated-tls>)
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -L${MEARI_MINGW_LIBRARIES}")
 set(CMAKE_CXX_STANDARD_LIBRARIES "-Wl,--start-group -lstdc++ -lpthread -Wl,--end-group")
 

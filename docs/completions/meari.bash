@@ -55,7 +55,7 @@ _meari() {
     --on-eof) COMPREPLY=($(compgen -W 'half-close close keep wait:' -- "$word")); return ;;
     --idle) COMPREPLY=(); return ;;
     --events) COMPREPLY=($(compgen -W 'json' -- "$word")); return ;;
-    --backend) COMPREPLY=($(compgen -W 'auto uring uring-floor epoll' -- "$word")); return ;;
+    --backend) COMPREPLY=($(compgen -W 'auto uring uring-floor epoll iocp' -- "$word")); return ;;
     --lang) COMPREPLY=($(compgen -W 'ko en' -- "$word")); return ;;
   esac
   local words

@@ -78,7 +78,7 @@ complete -c meari -n '__fish_seen_subcommand_from serve connect' -l hexdump -d (
 complete -c meari -n '__fish_seen_subcommand_from serve connect' -l idle -x -d (__meari_text 'give up after TIME without a byte (0: never)' 'TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)')
 complete -c meari -n '__fish_seen_subcommand_from serve connect' -l explain -d (__meari_text 'show each step of the sockets as it happens' '소켓에서 일어나는 일을 한 단계씩 보여 줍니다')
 complete -c meari -n '__fish_seen_subcommand_from serve connect' -l events -x -a 'json' -d (__meari_text 'the same steps as JSON, one object a line' '같은 단계를 한 줄에 하나씩 JSON으로 출력합니다')
-complete -c meari -n '__fish_seen_subcommand_from serve connect bench' -l backend -x -a 'auto uring uring-floor epoll' -d (__meari_text 'what moves the bytes (default auto)' '바이트를 옮기는 방식 (기본 auto)')
+complete -c meari -n '__fish_seen_subcommand_from serve connect bench' -l backend -x -a 'auto uring uring-floor epoll iocp' -d (__meari_text 'what moves the bytes (default auto)' '바이트를 옮기는 방식 (기본 auto)')
 complete -c meari -n '__fish_seen_subcommand_from serve connect bench' -s q -l quiet -d (__meari_text 'say only what went wrong' '잘못된 것만 알립니다')
 complete -c meari -l lang -x -a 'ko en' -d (__meari_text 'the language of all messages' '메시지의 언어')
 complete -c meari -s h -l help -d (__meari_text 'print this and exit' '이 도움말을 출력합니다')

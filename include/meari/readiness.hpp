@@ -8,6 +8,8 @@
 //   }
 //
 // The descriptor stays with its owner, who closes it after the Watched has gone. Regular files cannot be watched.
+// On Windows: a socket, or a HANDLE that can be waited for (an event, a process, a thread), which counts as both readable and
+// writable when it is signalled; pipes cannot be watched there.
 #pragma once
 
 #include <utility>

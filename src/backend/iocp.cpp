@@ -17,6 +17,7 @@
 #include <new>
 
 #include "src/backend/iocp_flights.hpp"
+#include "src/backend/iocp_watches.hpp"
 #include "src/backend/kernel.hpp"
 #include "src/os/system.hpp"
 
@@ -56,7 +57,8 @@ class Iocp final : public Kernel<Iocp> {
 
   [[nodiscard]] std::string_view name() const noexcept override { return "iocp"; }
   Result<SlotId> adopt(Descriptor descriptor, Role role) override {
-    if (role == Role::foreign) return Error(Errc::not_supported, "adopt a descriptor");
+    if (role == Role::foreign)
+      if (Error unfit = Watches::fit(descriptor)) return unfit.during("adopt a descriptor");
     return Kernel::adopt(descriptor, role);
   }
 
@@ -114,22 +116,11 @@ class Iocp final : public Kernel<Iocp> {
   // A receive of no bytes, which ends when there is something. True: it could not even begin.
   bool arm_receive(Slot& slot, Receive& receive) {
     slot.readable = false;
-    Error error = launch_receive(slot);
+    Error error = flights_.launch_receive(slot);
     if (!error) return false;
     failure_came(slot, std::move(error));
     receive.error = slot.failure;
     return true;
-  }
-
-  Error launch_receive(Slot& slot) {
-    Flight* flight = flights_.prepare(SlotTable::id(slot), Flight::Kind::receive);
-    if (flight == nullptr) return Errc::out_of_memory;
-    if (Error error = flights_.join_port(slot)) return flights_.cancelled(*flight, std::move(error));
-    WSABUF nothing{0, nullptr};
-    if (sys::wsa_recv(slot.descriptor, &nothing, 0, flight) != 0 && sys::last_error() != WSA_IO_PENDING)
-      return flights_.cancelled(*flight, system_error(sys::last_error(), "read"));
-    slot.armed = true;
-    return {};
   }
 
   void receive_landed(Slot& slot, int code) {
@@ -259,7 +250,7 @@ class Iocp final : public Kernel<Iocp> {
     Client client;
     switch (const int code = take_from_queue(slot.descriptor, client)) {
       case 0: give(accept, client); return true;
-      case WSAEWOULDBLOCK: accept.error = launch_accept(slot); break;
+      case WSAEWOULDBLOCK: accept.error = flights_.launch_accept(slot); break;
       default: accept.error = system_error(code, "accept");
     }
     return static_cast<bool>(accept.error);
@@ -268,22 +259,6 @@ class Iocp final : public Kernel<Iocp> {
   static void give(Accept& accept, Client& client) noexcept {
     accept.accepted = client.socket;
     accept.from = std::move(client.from);
-  }
-
-  Error launch_accept(Slot& slot) {
-    const Result<Address> here = os::local_address(slot.descriptor);
-    if (!here) return here.error();
-    Result<Socket> next = os::open_socket(here->family(), Kind::stream, os::Blocking::no);
-    if (!next) return next.error().during("accept");
-    Flight* flight = flights_.prepare(SlotTable::id(slot), Flight::Kind::accept, std::size_t{2} * address_room);
-    if (flight == nullptr) return Errc::out_of_memory;
-    flight->accepted = next->release();
-    if (Error error = flights_.join_port(slot)) return flights_.cancelled(*flight, std::move(error));
-    if (sys::accept_ex(slot.descriptor, flight->accepted, flight->memory.get(), address_room, flight) == 0 &&
-        sys::last_error() != WSA_IO_PENDING)
-      return flights_.cancelled(*flight, system_error(sys::last_error(), "accept"));
-    slot.armed = true;
-    return {};
   }
 
   void accept_landed(Slot& slot, Flight& flight, int code) {
@@ -405,7 +380,7 @@ class Iocp final : public Kernel<Iocp> {
     receive.truncated = count < 0 && sys::last_error() == WSAEMSGSIZE;
     if (receive.truncated) count = longest_datagram;
     if (count < 0 && sys::last_error() == WSAEWOULDBLOCK) {
-      receive.error = launch_receive_from(slot);
+      receive.error = flights_.launch_receive_from(slot);
       return static_cast<bool>(receive.error);
     }
     if (count < 0) return receive.error = system_error(sys::last_error(), "receive"), true;
@@ -415,19 +390,6 @@ class Iocp final : public Kernel<Iocp> {
     count_received(slot, static_cast<std::size_t>(count));
     receive.chunk = std::move(*chunk);
     return true;
-  }
-
-  // Looks at the next datagram and takes nothing of it: it stays for the recvfrom() that follows.
-  Error launch_receive_from(Slot& slot) {
-    Flight* flight = flights_.prepare(SlotTable::id(slot), Flight::Kind::receive_from);
-    if (flight == nullptr) return Errc::out_of_memory;
-    if (Error error = flights_.join_port(slot)) return flights_.cancelled(*flight, std::move(error));
-    WSABUF nothing{0, nullptr};
-    if (sys::wsa_recv_from(slot.descriptor, &nothing, MSG_PEEK, nullptr, nullptr, flight) != 0 &&
-        sys::last_error() != WSA_IO_PENDING && sys::last_error() != WSAEMSGSIZE)
-      return flights_.cancelled(*flight, system_error(sys::last_error(), "receive"));
-    slot.armed = true;
-    return {};
   }
 
   void receive_from_landed(Slot& slot) {
@@ -450,23 +412,8 @@ class Iocp final : public Kernel<Iocp> {
     }
     const int code = sys::last_error();
     if (code != WSAEWOULDBLOCK) return refuse(send, system_error(code, "send to", send.target));
-    if (Error error = launch_send_to(slot, send)) return refuse(send, std::move(error));
+    if (Error error = flights_.launch_send_to(slot, send)) return refuse(send, std::move(error));
     return wait_here(slot, send);
-  }
-
-  Error launch_send_to(Slot& slot, SendTo& send) {
-    Flight* flight = flights_.prepare(SlotTable::id(slot), Flight::Kind::send_to, send.bytes.size());
-    if (flight == nullptr) return Errc::out_of_memory;
-    flight->to.reset(new (std::nothrow) os::NativeAddress(send.target));
-    if (flight->to == nullptr) return flights_.cancelled(*flight, Errc::out_of_memory);
-    if (Error error = flights_.join_port(slot)) return flights_.cancelled(*flight, std::move(error));
-    flight->operation = &send;
-    std::copy(send.bytes.begin(), send.bytes.end(), flight->memory.get());
-    WSABUF buffer{static_cast<ULONG>(send.bytes.size()), reinterpret_cast<char*>(flight->memory.get())};
-    if (sys::wsa_send_to(slot.descriptor, &buffer, flight->to->data(), flight->to->size, flight) != 0 &&
-        sys::last_error() != WSA_IO_PENDING)
-      return flights_.cancelled(*flight, system_error(sys::last_error(), "send to", send.target));
-    return {};
   }
 
   void send_to_landed(Slot& slot, const Flight& flight, int code) {
@@ -480,9 +427,41 @@ class Iocp final : public Kernel<Iocp> {
     }
   }
 
-  // ---- descriptors of others: a HANDLE is waited for, it does not become readable
+  // ---- descriptors of others
 
-  Submitted start_ready(Slot&, Readiness& readiness) { return refuse(readiness, Errc::not_supported); }
+  Submitted start_ready(Slot& slot, Readiness& readiness) {
+    wait_here(slot, readiness);
+    const Result<Interest> ready = watches_.watch(slot, {.read = !readiness.for_write, .write = readiness.for_write});
+    if (!ready) {
+      leave(slot, readiness);
+      return refuse(readiness, ready.error());
+    }
+    if (ready->any()) is_ready(slot, *ready);
+    return Submitted::pending;
+  }
+
+  // Who waits for that goes on, and the others wait again.
+  void is_ready(Slot& slot, Interest ready) {
+    Interest rest;
+    for (Operation* at = slot.waiting; at != nullptr;) {
+      auto& readiness = static_cast<Readiness&>(*at);
+      at = static_cast<Operation*>(at->next);
+      if (readiness.for_write ? ready.write : ready.read) {
+        leave(slot, readiness);
+        complete(readiness);
+      } else {
+        (readiness.for_write ? rest.write : rest.read) = true;
+      }
+    }
+    if (!rest.any()) return;
+    const Result<Interest> now = watches_.watch(slot, rest);
+    if (now && !now->any()) return;
+    while (slot.waiting != nullptr) {  // ready meanwhile, or it fails: the call that follows tells
+      auto& readiness = static_cast<Readiness&>(*slot.waiting);
+      leave(slot, readiness);
+      complete(readiness);
+    }
+  }
 
   // ---- ends
 
@@ -497,12 +476,14 @@ class Iocp final : public Kernel<Iocp> {
     if (operation.kind == Operation::Kind::connect) sys::cancel_io(slot.descriptor);
     leave(slot, operation);
     refuse(operation, reason);
+    if (slot.role == Role::foreign && slot.waiting == nullptr) watches_.stop(SlotTable::id(slot));
   }
 
   void shut(Slot& slot) {
     everybody_leaves(slot);
     if (slot.role == Role::listener) turn_clients_away(SlotTable::id(slot));
-    kernel::close(slot);  // what is in the air lands as a failure
+    if (slot.role == Role::foreign) watches_.stop(SlotTable::id(slot));
+    else kernel::close(slot);  // what is in the air lands as a failure
     forget(slot);
   }
 
@@ -513,6 +494,11 @@ class Iocp final : public Kernel<Iocp> {
       return Errc::busy;
     MEARI_ASSERT(!slot->policy.timer.is_set());
     const Descriptor descriptor = slot->descriptor;
+    if (slot->role == Role::foreign) {
+      watches_.stop(id);
+      forget(*slot);
+      return descriptor;
+    }
     if (slot->armed) {
       sys::cancel_io(descriptor);
       collect(0);
@@ -565,6 +551,10 @@ class Iocp final : public Kernel<Iocp> {
     flights_.came_back();
     Slot* slot = slots_.find(flight.slot);
     if (slot == nullptr) return flights_.land(flight);  // of a slot that has been closed since
+    if (flight.kind == Flight::Kind::ready) {
+      if (const Interest ready = watches_.landed(flight); slot->waiting != nullptr) is_ready(*slot, ready);
+      return flights_.land(flight);
+    }
     DWORD bytes = 0, flags = 0;
     int code = 0;
     if (::WSAGetOverlappedResult(sys::plain(slot->descriptor), &flight, &bytes, FALSE, &flags) == FALSE)
@@ -576,11 +566,13 @@ class Iocp final : public Kernel<Iocp> {
       case Flight::Kind::connect: connect_landed(*slot, code); break;
       case Flight::Kind::send: send_landed(*slot, code, flight.InternalHigh); break;
       case Flight::Kind::send_to: send_to_landed(*slot, flight, code); break;
+      case Flight::Kind::ready: break;
     }
     flights_.land(flight);
   }
 
   Flights flights_;
+  Watches watches_{flights_};
   LPFN_CONNECTEX connect_ex_ = nullptr;
   std::atomic<bool> awake_{false};
   std::vector<Unclaimed> unclaimed_;  // accepted when nobody waited any more

@@ -84,6 +84,61 @@ void Flights::leave_port(Descriptor descriptor) {
   left_.push_back(descriptor);
 }
 
+Error Flights::launch_receive(Slot& slot) {
+  Flight* flight = prepare(SlotTable::id(slot), Flight::Kind::receive);
+  if (flight == nullptr) return Errc::out_of_memory;
+  if (Error error = join_port(slot)) return cancelled(*flight, std::move(error));
+  WSABUF nothing{0, nullptr};
+  if (sys::wsa_recv(slot.descriptor, &nothing, 0, flight) != 0 && sys::last_error() != WSA_IO_PENDING)
+    return cancelled(*flight, system_error(sys::last_error(), "read"));
+  slot.armed = true;
+  return {};
+}
+
+Error Flights::launch_accept(Slot& slot) {
+  const Result<Address> here = os::local_address(slot.descriptor);
+  if (!here) return here.error();
+  Result<Socket> next = os::open_socket(here->family(), Kind::stream, os::Blocking::no);
+  if (!next) return next.error().during("accept");
+  Flight* flight = prepare(SlotTable::id(slot), Flight::Kind::accept, std::size_t{2} * address_room);
+  if (flight == nullptr) return Errc::out_of_memory;
+  flight->accepted = next->release();
+  if (Error error = join_port(slot)) return cancelled(*flight, std::move(error));
+  if (sys::accept_ex(slot.descriptor, flight->accepted, flight->memory.get(), address_room, flight) == 0 &&
+      sys::last_error() != WSA_IO_PENDING)
+    return cancelled(*flight, system_error(sys::last_error(), "accept"));
+  slot.armed = true;
+  return {};
+}
+
+// Looks at the next datagram and takes nothing of it: it stays for the recvfrom() that follows.
+Error Flights::launch_receive_from(Slot& slot) {
+  Flight* flight = prepare(SlotTable::id(slot), Flight::Kind::receive_from);
+  if (flight == nullptr) return Errc::out_of_memory;
+  if (Error error = join_port(slot)) return cancelled(*flight, std::move(error));
+  WSABUF nothing{0, nullptr};
+  if (sys::wsa_recv_from(slot.descriptor, &nothing, MSG_PEEK, nullptr, nullptr, flight) != 0 &&
+      sys::last_error() != WSA_IO_PENDING && sys::last_error() != WSAEMSGSIZE)
+    return cancelled(*flight, system_error(sys::last_error(), "receive"));
+  slot.armed = true;
+  return {};
+}
+
+Error Flights::launch_send_to(Slot& slot, SendTo& send) {
+  Flight* flight = prepare(SlotTable::id(slot), Flight::Kind::send_to, send.bytes.size());
+  if (flight == nullptr) return Errc::out_of_memory;
+  flight->to.reset(new (std::nothrow) os::NativeAddress(send.target));
+  if (flight->to == nullptr) return cancelled(*flight, Errc::out_of_memory);
+  if (Error error = join_port(slot)) return cancelled(*flight, std::move(error));
+  flight->operation = &send;
+  std::copy(send.bytes.begin(), send.bytes.end(), flight->memory.get());
+  WSABUF buffer{static_cast<ULONG>(send.bytes.size()), reinterpret_cast<char*>(flight->memory.get())};
+  if (sys::wsa_send_to(slot.descriptor, &buffer, flight->to->data(), flight->to->size, flight) != 0 &&
+      sys::last_error() != WSA_IO_PENDING)
+    return cancelled(*flight, system_error(sys::last_error(), "send to", send.target));
+  return {};
+}
+
 Result<LPFN_CONNECTEX> find_connect_ex() {
   Result<Socket> socket = os::open_socket(Family::ipv4, Kind::stream, os::Blocking::no);
   if (!socket) return socket.error();

@@ -17,7 +17,7 @@ inline namespace v1 {
 
 // One call that the system works on. The port gives its address back.
 struct Flight : OVERLAPPED {
-  enum class Kind : std::uint8_t { receive, receive_from, accept, connect, send, send_to };
+  enum class Kind : std::uint8_t { receive, receive_from, accept, connect, send, send_to, ready };
   Flight() noexcept : OVERLAPPED{} {}
   Flight* next = nullptr;
   SlotId slot;
@@ -45,6 +45,13 @@ class Flights {
   [[nodiscard]] Error cancelled(Flight& flight, Error error) noexcept;
   void came_back() noexcept { --in_air_; }
   void land(Flight& flight) noexcept;  // may be used again
+
+  // Each begins one, whose packet comes later: a receive of no bytes that ends when there are some, a client, a look at the
+  // next datagram, a copy of a datagram that did not go at once.
+  Error launch_receive(Slot& slot);
+  Error launch_accept(Slot& slot);
+  Error launch_receive_from(Slot& slot);
+  Error launch_send_to(Slot& slot, SendTo& send);
 
   Error join_port(Slot& slot);
   // Takes a socket off the port where the system can (Windows 8.1), and remembers it where not.
@@ -85,8 +92,8 @@ struct Unclaimed {
 [[nodiscard]] Client client_of(Descriptor listener, Flight& flight);
 // What every socket of ours is. 0, or what WSAGetLastError() says.
 [[nodiscard]] int set_up(Descriptor accepted);
-inline constexpr DWORD address_room =
-    sizeof(sockaddr_storage) + 16;  // AcceptEx wants 16 bytes more than an address has
+// AcceptEx wants 16 bytes more than an address has.
+inline constexpr DWORD address_room = sizeof(sockaddr_storage) + 16;
 
 }  // namespace v1
 }  // namespace meari

@@ -21,6 +21,7 @@
 #include "src/command/speech/status.hpp"
 #include "src/command/speech/talk.hpp"
 #include "src/os/blocking_io.hpp"
+#include "src/os/console.hpp"
 
 namespace meari::command {
 namespace {
@@ -95,5 +96,6 @@ Status run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   meari::occupy_standard_descriptors();
-  return static_cast<int>(meari::command::run(argc, argv));
+  meari::os::CommandLine typed(argc, argv);
+  return static_cast<int>(meari::command::run(typed.count(), typed.words()));
 }

@@ -71,6 +71,7 @@ class BlockingIo {
     private_opening,  // terminals: opened once more for ourselves, non-blocking
     careful,          // none of these can be had: look first, then take or give a little
   };
+  Result<std::size_t> read_console(std::span<std::byte> buffer) noexcept;
   Error wait() noexcept;                              // until it is ready, or interrupted
   Error disappointed(int& times, int code) noexcept;  // a call has failed with `code`; empty: try again
   bool open_privately() noexcept;
@@ -80,6 +81,7 @@ class BlockingIo {
   Descriptor private_ = no_descriptor;
   std::atomic<Descriptor> wake_ = no_descriptor;  // POSIX: an eventfd. Windows: a HANDLE of the helper thread
   std::atomic<bool> interrupted_ = false;
+  char16_t half_ = 0;  // Windows, consoles: what belongs to the next character
   const Direction direction_;
   const Ownership ownership_;
   const Medium medium_;

@@ -1,9 +1,11 @@
 #include "blocking_io.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "system.hpp"
+#include "wide_windows.hpp"
 
 namespace meari::os {
 
@@ -62,6 +64,7 @@ Result<std::size_t> BlockingIo::read(std::span<std::byte> buffer) noexcept {
   if (medium_ == Medium::none) return Errc::closed;  // by now somebody else may have its number
   for (;;) {
     if (interrupted_.exchange(false)) return Errc::interrupted;
+    if (medium_ == Medium::terminal) return read_console(buffer);
     DWORD taken = 0;
     ::SetLastError(NO_ERROR);
     const BOOL done = ::ReadFile(handle(descriptor_), buffer.data(),
@@ -75,6 +78,41 @@ Result<std::size_t> BlockingIo::read(std::span<std::byte> buffer) noexcept {
   }
 }
 
+// A line, as UTF-8, and its end as one LF. Ctrl-Z where a line begins is the end of input, as everywhere on Windows.
+Result<std::size_t> BlockingIo::read_console(std::span<std::byte> buffer) noexcept {
+  constexpr wchar_t control_z = 0x1A;
+  std::array<wchar_t, 4096> line;
+  for (;;) {
+    if (interrupted_.exchange(false)) return Errc::interrupted;
+    DWORD units = 0;
+    const std::size_t kept = half_ == 0 ? 0 : 1;  // first: the units that no character has been made of yet
+    line[0] = half_;
+    const auto room =
+        static_cast<DWORD>(std::clamp(buffer.size() / 3, kept + 1, line.size()) - kept);  // 3 bytes a unit
+    ::SetLastError(NO_ERROR);
+    if (::ReadConsoleW(handle(descriptor_), line.data() + kept, room, &units, nullptr) == 0)
+      return system_error(static_cast<int>(::GetLastError()), "");
+    if (units == 0) {
+      if (::GetLastError() == ERROR_OPERATION_ABORTED) continue;  // interrupted, or somebody has pressed Ctrl-C
+      return std::size_t{0};
+    }
+    if (kept == 0 && line[0] == control_z) return std::size_t{0};
+    std::wstring_view text(line.data(), units + kept);
+    half_ = 0;
+    if (IS_HIGH_SURROGATE(text.back()) || text.back() == L'\r') {
+      half_ = text.back();
+      text.remove_suffix(1);
+    }
+    wchar_t* end = line.data();
+    for (std::size_t i = 0; i != text.size(); ++i)
+      if (text[i] != L'\r' || i + 1 == text.size() || text[i + 1] != L'\n') *end++ = text[i];
+    const int size = ::WideCharToMultiByte(CP_UTF8, 0, line.data(), static_cast<int>(end - line.data()),
+                                           reinterpret_cast<char*>(buffer.data()), static_cast<int>(buffer.size()),
+                                           nullptr, nullptr);
+    if (size != 0) return static_cast<std::size_t>(size);
+  }
+}
+
 Result<std::size_t> BlockingIo::write(std::span<const std::byte> bytes) noexcept {
   if (medium_ == Medium::none) return Errc::closed;
   // From memory of our own: should this call not return in time, nobody has to wait for it.
@@ -85,7 +123,10 @@ Result<std::size_t> BlockingIo::write(std::span<const std::byte> bytes) noexcept
     if (interrupted_.exchange(false)) return Errc::interrupted;
     DWORD given = 0;
     ::SetLastError(NO_ERROR);
-    if (::WriteFile(handle(descriptor_), piece, static_cast<DWORD>(size), &given, nullptr) != 0)
+    if (medium_ == Medium::terminal) {
+      const std::size_t shown = write_console(handle(descriptor_), {reinterpret_cast<const char*>(piece), size});
+      if (shown != 0) return shown;
+    } else if (::WriteFile(handle(descriptor_), piece, static_cast<DWORD>(size), &given, nullptr) != 0)
       return std::size_t{given};
     const DWORD code = ::GetLastError();
     if (code == ERROR_OPERATION_ABORTED) continue;

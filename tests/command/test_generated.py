@@ -111,7 +111,7 @@ class Shells(support.Case):
         self.assertEqual(self.completed_by_bash("meari", "connect", "--expect"), ["--expect-echo"])
         self.assertEqual(self.completed_by_bash("meari", "connect", "--on-eof", "k"), ["keep"])
         self.assertEqual(self.completed_by_bash("meari", "connect", "--on-eof", "=", "k"), ["keep"])
-        self.assertEqual(self.completed_by_bash("meari", "connect", "--backend", "="), ["auto", "uring", "uring-floor", "epoll"])
+        self.assertEqual(self.completed_by_bash("meari", "connect", "--backend", "="), ["auto", "uring", "uring-floor", "epoll", "iocp"])
         self.assertEqual(self.completed_by_bash("meari", "connect", "--timeout", ""), [])
         self.assertEqual(self.completed_by_bash("meari", "--lang", "k"), ["ko"])
         self.assertEqual(self.completed_by_bash("meari", "help", "c"), ["connect"])

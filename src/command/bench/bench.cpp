@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,6 +21,7 @@
 #include "plot.hpp"
 #include "src/command/speech/library_text.hpp"
 #include "src/command/speech/messages.hpp"
+#include "src/os/console.hpp"
 #include "src/os/native.hpp"
 #include "src/os/terminal.hpp"
 #include "src/os/usage.hpp"
@@ -105,7 +105,7 @@ class Bench {
     };
     co_await scoped(body);
     load_ = nullptr;
-    if (live_) std::fputs("\r\x1b[K", stderr);
+    if (live_) os::print(os::Standard::error, "\r\x1b[K");
     Report report{.settings = &settings_,
                   .target = (settings_.where.kind == Kind::datagram ? "udp:" : "") + target->to_string(),
                   .backend = std::string(loop_.backend().name()),
@@ -179,7 +179,7 @@ class Bench {
     const std::string line =
         talk_.text(messages::bench_live, grouped(glance.response.total()), shown_time(glance.response.percentile(0.5)),
                    shown_time(glance.response.percentile(0.99)), glance.failed);
-    std::fputs(("\r\x1b[K" + line).c_str(), stderr);
+    os::print(os::Standard::error, "\r\x1b[K" + line);
   }
 
   Status tell(const Report& report) const {
@@ -192,7 +192,7 @@ class Bench {
     if (comparison) json["comparison"] = comparison->json(*settings_.compare);
     std::string text = settings_.json ? line_of(json) : report.text(talk_);
     if (comparison && !settings_.json) text += comparison->text(talk_, *settings_.compare, *before_);
-    const bool printed = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+    const bool printed = os::print(os::Standard::output, text);
     bool saved = !settings_.save || write(*settings_.save, line_of(json));
     if (settings_.percentiles) saved &= write(*settings_.percentiles, percentile_distribution(now->response));
     if (settings_.plot) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <utility>
 
 #include <meari/deadline.hpp>
@@ -10,7 +9,8 @@
 #include "dial.hpp"
 #include "src/command/speech/library_text.hpp"
 #include "src/command/speech/messages.hpp"
-#include "src/os/terminal.hpp"
+#include "src/os/blocking_io.hpp"
+#include "src/os/console.hpp"
 
 namespace meari::command {
 namespace {
@@ -45,8 +45,7 @@ Conversation::Conversation(Loop& loop, const ConnectSettings& settings, const Ta
   escaped_ = terminal && !settings.raw;
   if (interactive_) editor_ = LineEditor::make(prompt);
   dumped_here_ = terminal && settings.hexdump;
-  constexpr Descriptor standard_error = 2;
-  if (settings.hexdump && !terminal) errors_ = Sink::of(loop, standard_error);
+  if (settings.hexdump && !terminal) errors_ = Sink::of(loop, os::standard_descriptor(os::Standard::error));
 }
 
 std::optional<Duration> Conversation::replying() const noexcept {
@@ -65,7 +64,7 @@ Task<Status> Conversation::converse() {
   if (settings_.check) co_return report_check();
   const Result<> result = co_await as_result(both_ways());
   // What was being typed stays where it is, and what we say from now on begins below it.
-  if (std::exchange(at_prompt_, false) && os::is_terminal(os::Standard::error)) std::fputs("\n", stderr);
+  if (std::exchange(at_prompt_, false) && os::is_terminal(os::Standard::error)) os::print(os::Standard::error, "\n");
   if (result) co_await settle();
   co_return verdict(result);
 }
@@ -103,7 +102,7 @@ void Conversation::tell(std::string line) {
     line.insert(0, editor_ == nullptr ? "\n" : editor_->hide());
     line += editor_ == nullptr ? std::string(prompt) : editor_->show();  // in this order, so not in one expression
   }
-  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
+  os::print(os::Standard::error, line);
 }
 
 // ---- the two directions

@@ -142,6 +142,7 @@ class Reader {
     const std::string* value = typed_.value(Flag::backend);
     if (value == nullptr || *value == "auto") return BackendChoice::automatic;
     if (*value == "uring") return BackendChoice::uring;
+    if (*value == "iocp") return BackendChoice::iocp;
     return *value == "epoll" ? BackendChoice::epoll : BackendChoice::uring_floor;
   }
 

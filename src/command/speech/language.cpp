@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "src/os/console.hpp"
+
 namespace meari::command {
 
 std::optional<Language> language_named(std::string_view name) noexcept {
@@ -19,7 +21,7 @@ Language language_of_environment() noexcept {
     const char* value = std::getenv(variable);
     if (value != nullptr && *value != '\0') return language_named(value).value_or(Language::en);
   }
-  return Language::en;
+  return language_named(os::system_language()).value_or(Language::en);
 }
 
 }  // namespace meari::command

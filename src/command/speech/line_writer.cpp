@@ -8,6 +8,7 @@
 #include <meari/standard.hpp>
 
 #include "messages.hpp"
+#include "src/os/blocking_io.hpp"
 
 namespace meari::command {
 
@@ -30,9 +31,8 @@ void LineWriter::write_down(Entry entry, std::string& batch) {
 }
 
 Task<> LineWriter::run() {
-  constexpr Descriptor standard_error = 2;
   constexpr std::size_t batch_bytes = std::size_t{64} << 10;
-  Sink sink = Sink::of(standard_error);
+  Sink sink = Sink::of(os::standard_descriptor(os::Standard::error));
   while (std::optional<Entry> entry = co_await lines_.receive()) {
     std::string batch;
     write_down(*std::move(entry), batch);

@@ -1,10 +1,9 @@
 #include "talk.hpp"
 
-#include <cstdio>
-
 #include <meari/quote.hpp>
 
 #include "library_text.hpp"
+#include "src/os/console.hpp"
 
 namespace meari::command {
 
@@ -18,7 +17,7 @@ void Talk::write(std::string line) const {
   line += '\n';
   if (writer_) return writer_(std::move(line));
   // One write for one line: lines of several programs do not get mixed up in a log.
-  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
+  os::print(os::Standard::error, line);
 }
 
 void Talk::complain(std::string_view sentence) const { line("meari: " + std::string(sentence)); }
