@@ -104,7 +104,8 @@ Task<> Worker::post_one(Talk& talk, Time due) {
     const std::span<const std::byte> rest = out_.at(number, mail.message.size() - number_bytes);
     if (!rest.empty()) std::memcpy(mail.message.data() + number_bytes, rest.data(), rest.size());
   }
-  talk.under_way.push_back({due, precise(), settings_.expect ? settings_.expect->size() : mail.message.size()});
+  talk.under_way.push_back(
+      {.due = due, .sent = precise(), .end = settings_.expect ? settings_.expect->size() : mail.message.size()});
   tally_.bytes_sent += mail.message.size();
   co_await mail.socket.send_to(std::string_view(mail.message), load_.target_);
 }

@@ -33,7 +33,7 @@ struct Tally {
   Histogram response;          // ns from when a message was due until its reply was complete
   std::vector<Counts> slices;  // the same, by the part of the time in which the reply came; the last may hold late ones
   Histogram service;           // ns from when it was sent; the same in a closed loop
-  Histogram lateness;          // ns, of a timer that fires every 10 ms: how late this program itself was
+  Histogram lateness;          // ns, of a timer that fires every 20 ms: how late this program itself was
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t opened = 0;                       // connections

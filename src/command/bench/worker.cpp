@@ -21,7 +21,7 @@ constexpr unsigned opened_at_once = 64;            // by one worker
 constexpr std::size_t fits_on_the_way = 32 << 10;  // bytes, whatever the buffers of both ends are
 constexpr std::chrono::seconds grace{5};           // for replies that are under way at the end
 constexpr std::chrono::minutes grace_of_held{1};   // all of them are under way at once then
-constexpr milliseconds between_looks{10};
+constexpr milliseconds between_looks{20};          // an earlier timer makes each wait dearer
 constexpr std::chrono::seconds one_second{1};
 constexpr std::size_t most_under_way = 100'000;  // messages of one connection in an open loop
 
@@ -310,13 +310,13 @@ Task<> Worker::converse(Talk& talk) {
   }
 }
 
+// One look at the clock for each piece that is read serves both: what has come, and what goes out for it.
 Task<> Worker::closed_loop(Talk& talk) {
+  talk.heard = precise();
   for (;;) {
     const std::uint64_t before = talk.sent;
-    if (!stopping()) {
-      const Time now = precise();
-      while (talk.under_way.size() < settings_.depth) static_cast<void>(next_message(talk, now));
-    }
+    if (!stopped_ && talk.heard < end_)
+      while (talk.under_way.size() < settings_.depth) static_cast<void>(next_message(talk, talk.heard, talk.heard));
     if (talk.under_way.empty()) break;
     if (talk.sent != before) co_await talk.stream.write(out_.at(before, talk.sent - before));
     Chunk data = co_await talk.stream.read();
@@ -335,19 +335,27 @@ Task<> Worker::two_ways(Talk& talk) {
     if (settings_.rate == 0) co_await write_closed(talk);
     else co_await write_open(talk);
     talk.writing = false;
-    while (!talk.under_way.empty()) static_cast<void>(co_await talk.room.receive());
+    while (!talk.under_way.empty()) co_await wait_for_news(talk);
     scope.cancel();
   };
   co_await scoped(body);
 }
 
+Task<> Worker::wait_for_news(Talk& talk) {
+  talk.waiting = true;
+  static_cast<void>(co_await talk.room.receive());
+  talk.waiting = false;
+}
+
+// A server that answers no more keeps it waiting beyond the end; watch_time() is who ends that.
 Task<> Worker::write_closed(Talk& talk) {
   while (!stopping()) {
     if (talk.under_way.size() >= settings_.depth) {
-      static_cast<void>(co_await as_result(with_timeout(milliseconds(100), talk.room.receive())));
+      co_await wait_for_news(talk);
       continue;
     }
-    const std::span<const std::byte> message = next_message(talk, precise());
+    const Time now = precise();
+    const std::span<const std::byte> message = next_message(talk, now, now);
     co_await talk.stream.write(message);
   }
 }
@@ -361,7 +369,7 @@ Task<> Worker::write_open(Talk& talk) {
     while (precise() < due && !stopped_) co_await sleep_until(std::min(due, precise() + milliseconds(100)));
     if (stopped_) break;
     if (talk.under_way.size() >= most_under_way) co_await fail(Errc::limit_reached, "write");
-    const std::span<const std::byte> message = next_message(talk, due);
+    const std::span<const std::byte> message = next_message(talk, due, precise());
     co_await talk.stream.write(message);
   }
 }
@@ -369,9 +377,10 @@ Task<> Worker::write_open(Talk& talk) {
 Task<> Worker::read_all(Talk& talk) {
   for (;;) {
     Chunk data = co_await talk.stream.read();
+    const std::size_t before = talk.under_way.size();
     const bool right = take(talk, data);
     if (!right) break;
-    static_cast<void>(talk.room.try_send(true));
+    if (talk.waiting && talk.under_way.size() < before) static_cast<void>(talk.room.try_send(true));
   }
   static_cast<void>(talk.room.try_send(true));
 }
@@ -394,7 +403,7 @@ Task<> Worker::churn(Talk& talk) {
 Task<> Worker::connect_and_talk(Talk& talk) {
   const Time begin = precise();
   talk.stream = co_await connect_once();
-  const std::span<const std::byte> message = next_message(talk, begin);
+  const std::span<const std::byte> message = next_message(talk, begin, begin);
   const Sent sent = talk.under_way.back();
   talk.under_way.pop_back();  // it counts when the connection is over
   co_await talk.stream.write(message);
@@ -406,12 +415,13 @@ Task<> Worker::connect_and_talk(Talk& talk) {
     if (!right) co_return;
   }
   ++tally_.opened;
-  record({begin, begin, sent.end}, precise());
+  record({.due = begin, .sent = begin, .end = sent.end}, precise());
 }
 
 // The connection was there and said nothing: it shows that it still is.
 Task<> Worker::hold(Talk& talk) {
-  const std::span<const std::byte> message = next_message(talk, precise());
+  const Time now = precise();
+  const std::span<const std::byte> message = next_message(talk, now, now);
   co_await talk.stream.write(message);
   while (!talk.under_way.empty()) {
     Chunk data = co_await talk.stream.read();
@@ -422,11 +432,13 @@ Task<> Worker::hold(Talk& talk) {
 
 // ---- counting
 
-std::span<const std::byte> Worker::next_message(Talk& talk, Time due) {
-  const std::size_t size =
-      settings_.send ? settings_.send->size() : talk.dice.between(settings_.size.least, settings_.size.most);
+std::span<const std::byte> Worker::next_message(Talk& talk, Time due, Time now) {
+  const SizeRange& sizes = settings_.size;
+  const std::size_t size = settings_.send              ? settings_.send->size()
+                           : sizes.least == sizes.most ? sizes.least
+                                                       : talk.dice.between(sizes.least, sizes.most);
   talk.promised += settings_.expect ? settings_.expect->size() : size;
-  talk.under_way.push_back({due, precise(), talk.promised});
+  talk.under_way.push_back({.due = due, .sent = now, .end = talk.promised});
   const std::span<const std::byte> bytes = out_.at(talk.sent, size);
   talk.sent += size;
   tally_.bytes_sent += size;
@@ -452,22 +464,29 @@ bool Worker::take(Talk& talk, const Chunk& data) {
     talk.under_way.clear();
     return false;
   }
-  const Time now = precise();
+  talk.heard = precise();
+  // Those that went out together and came back together have one time, and are counted together.
   while (!talk.under_way.empty() && talk.under_way.front().end <= talk.received) {
-    record(talk.under_way.front(), now);
-    talk.under_way.pop_front();
+    const Sent first = talk.under_way.front();
+    std::uint64_t times = 0;
+    do {
+      talk.under_way.pop_front();
+      ++times;
+    } while (!talk.under_way.empty() && talk.under_way.front().end <= talk.received &&
+             talk.under_way.front().due == first.due && talk.under_way.front().sent == first.sent);
+    record(first, talk.heard, times);
   }
   return true;
 }
 
-void Worker::record(const Sent& sent, Time now) {
+void Worker::record(const Sent& sent, Time now, std::uint64_t times) {
   const auto response = static_cast<std::uint64_t>((now - sent.due).count());
   if (now >= slice_end_) end_slice(now);
   // An open loop is asked about what was due in the time that is measured, however late the reply was.
   const bool counts = settings_.hold || measured(settings_.rate == 0 ? now : sent.due);
   if (!counts && now >= from_) return;
-  slice_.add(response);
-  if (counts && settings_.rate != 0) tally_.service.add(static_cast<std::uint64_t>((now - sent.sent).count()));
+  slice_.add(response, times);
+  if (counts && settings_.rate != 0) tally_.service.add(static_cast<std::uint64_t>((now - sent.sent).count()), times);
 }
 
 // One slice ends where the measured time begins, so that no slice holds some of both. The last one stays open: what was due

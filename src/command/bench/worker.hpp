@@ -1,7 +1,6 @@
 // Worker: one thread of a Load, with its share of the connections.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,6 +15,7 @@
 #include <meari/stream.hpp>
 
 #include "load.hpp"
+#include "ring.hpp"
 
 namespace meari::command {
 
@@ -50,9 +50,9 @@ class Worker {
 
  private:
   struct Sent {
-    Time due;
-    Time sent;
-    std::uint64_t end;      // of its reply, counted over the whole conversation; of a datagram: how long it is
+    Time due{};
+    Time sent{};
+    std::uint64_t end = 0;  // of its reply, counted over the whole conversation; of a datagram: how long it is
     bool answered = false;  // datagrams: others before it may not be
   };
   // What a conversation by datagrams needs beside what all have.
@@ -73,8 +73,10 @@ class Worker {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     std::uint64_t promised = 0;  // bytes of replies that are to come in all
-    std::deque<Sent> under_way;
+    Ring<Sent> under_way;
+    Time heard{};  // when the last piece of a reply came
     bool writing = true;
+    bool waiting = false;  // the writer: for room, or for the last replies
     Dice dice{0};
     Channel<bool> room{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
 
@@ -114,9 +116,11 @@ class Worker {
   Task<> churn(Talk& talk);
   Task<> connect_and_talk(Talk& talk);
 
-  [[nodiscard]] std::span<const std::byte> next_message(Talk& talk, Time due);
+  [[nodiscard]] std::span<const std::byte> next_message(Talk& talk, Time due, Time now);
   [[nodiscard]] bool take(Talk& talk, const Chunk& data);
-  void record(const Sent& sent, Time now);
+  void record(const Sent& sent, Time now, std::uint64_t times = 1);
+  // Until somebody has heard something.
+  Task<> wait_for_news(Talk& talk);
   void begin_slice(Time now);
   void end_slice(Time now);
   void count(const Error& error);
