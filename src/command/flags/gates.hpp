@@ -13,8 +13,8 @@ namespace meari::command {
 
 // What two measurements are compared by.
 enum class Metric : std::uint8_t { rate, p50, p90, p99, p99_9, max, errors };
-constexpr std::array all_metrics = {Metric::rate,  Metric::p50, Metric::p90,   Metric::p99,
-                                    Metric::p99_9, Metric::max, Metric::errors};
+inline constexpr std::array all_metrics = {Metric::rate,  Metric::p50, Metric::p90,   Metric::p99,
+                                           Metric::p99_9, Metric::max, Metric::errors};
 [[nodiscard]] std::string_view name_of(Metric metric) noexcept;  // "p99.9"
 
 struct Gate {
