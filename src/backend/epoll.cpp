@@ -362,7 +362,7 @@ class Epoll final : public Kernel<Epoll> {
     pool_.belongs_to_this_thread();
     if (is_lost()) {
       kernel::wait_for_wake(wake_, awake_, ready_.empty() ? until : Time::min());
-      turn_time_ = kernel::now();
+      begin_turn(kernel::now());
       return;
     }
     feed_starved();

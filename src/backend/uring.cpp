@@ -344,7 +344,7 @@ void Uring::wait(Time until) {
   if (!owned_) own();
   if (is_lost()) {
     kernel::wait_for_wake(wake_, awake_, ready_.empty() ? until : Time::min());
-    turn_time_ = kernel::now();
+    begin_turn(kernel::now());
     return;
   }
   feed_some();

@@ -287,6 +287,7 @@ Submitted WireBackend::start_ready(Slot&, Readiness& readiness) { return refuse(
 void WireBackend::stirred(SlotId id) {
   Slot* slot = slots_.find(id);
   if (slot == nullptr) return;
+  if (!severed_) begin_turn(now());  // whoever sleeps here sleeps on: what moves now moves later than its last turn
   for (Operation* at = slot->waiting; at != nullptr;) {
     auto* next = static_cast<Operation*>(at->next);
     if (try_waiting(*slot, *at)) {
