@@ -242,7 +242,7 @@ struct SimSweep {
   bool swarm = true;             // each seed draws its faults; false: those of the options
   std::uint32_t twice = 20;      // once in so many seeds runs twice, to see that it gives the same; 0: never
   std::function<bool()> failed;  // asked after each run: has something outside failed? (a test framework)
-  std::string repeat;            // the command that repeats a seed, with {} for it
+  std::string repeat;            // the command that repeats a seed, with {} for it; else as this program was started
 };
 
 struct SimReport {

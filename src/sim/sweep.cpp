@@ -8,6 +8,7 @@
 
 #include <meari/scope.hpp>
 #include <meari/sim.hpp>
+#include "src/os/command_line.hpp"
 
 namespace meari {
 inline namespace v1 {
@@ -30,8 +31,9 @@ int numbers_in(const char* name, std::uint64_t& one, std::uint64_t& two) {
 }
 
 std::string command(const SimSweep& sweep, std::uint64_t seed) {
-  std::string text = sweep.repeat.empty() ? "MEARI_SIM_SEED={} and the same program again" : sweep.repeat;
   const std::string number = std::to_string(seed);
+  if (sweep.repeat.empty()) return "MEARI_SIM_SEED=" + number + ' ' + os::command_line();
+  std::string text = sweep.repeat;
   if (const std::size_t at = text.find("{}"); at != std::string::npos) text.replace(at, 2, number);
   return text;
 }

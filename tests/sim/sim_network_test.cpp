@@ -444,6 +444,16 @@ TEST(Simulate, says_which_seed_failed_what_it_had_and_how_to_repeat_it) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
 }
 
+// A command that a shell takes as it stands: this test was started with the words that come after the variable.
+TEST(Simulate, names_the_program_as_it_was_started_where_no_other_command_is_known) {
+  const SimReport report = simulate({.seeds = 1}, [](const SimOptions& options) {
+    SimNetwork net(options);
+    net.expect(false, "never");
+  });
+  EXPECT_TRUE(report.repeat.starts_with("MEARI_SIM_SEED=1 ")) << report.repeat;
+  EXPECT_NE(report.repeat.find("meari_sim"), std::string::npos) << report.repeat;
+}
+
 TEST(Simulate, takes_exceptions_of_tasks_and_of_the_scenario_for_failures) {
   const SimSweep sweep{.seeds = 3};
   const SimReport task = simulate(sweep, [](const SimOptions& options) {
