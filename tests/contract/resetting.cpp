@@ -17,6 +17,18 @@ TEST_P(Resetting, is_seen_by_who_waits) {
   EXPECT_TRUE(receive.chunk.empty());
 }
 
+TEST_P(Resetting, is_seen_again_by_who_asks_again) {
+  MEARI_NEEDS(resets);
+  auto [client, server] = connected();
+  Tracked<Receive> receive;
+  start(server, receive);
+  let_pass(1ms);
+  close(client, true);
+  EXPECT_EQ(outcome(receive), Errc::connection_reset);
+  EXPECT_EQ(receive_error(server), Errc::connection_reset);
+  EXPECT_EQ(receive_error(server), Errc::connection_reset);
+}
+
 TEST_P(Resetting, is_seen_by_who_asks_later) {
   MEARI_NEEDS(resets);
   auto [client, server] = connected();

@@ -4,7 +4,11 @@
 
 #include "pipes_posix.hpp"
 
+#include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <optional>
+#include <thread>
 
 namespace meari {
 namespace {
@@ -167,6 +171,27 @@ TEST_F(StandardInput, a_second_read_is_busy) {
     co_return number(second ? second->error() : Error());
   };
   EXPECT_EQ(*loop.block_on(both), number(Errc::busy));
+}
+
+// Nobody is left behind in a poll(2) that has no end.
+TEST_F(StandardInput, the_thread_that_waits_ends_with_its_source) {
+  const auto threads = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+  };
+  Pipe pipe;
+  const auto before = threads();
+  {
+    Source input = source(pipe.read_end());
+    const auto nothing = [&]() -> Task<> {
+      const Result<Chunk> none = co_await as_result(with_timeout(10ms, input.read()));
+      EXPECT_EQ(none.error(), Errc::timed_out);
+    };
+    EXPECT_TRUE(loop.block_on(nothing));
+    EXPECT_EQ(threads(), before + 1);
+  }
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (threads() != before && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(threads(), before);
 }
 
 TEST_F(StandardInput, read_some_and_unread_keep_the_order) {

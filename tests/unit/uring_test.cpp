@@ -17,6 +17,7 @@
 #include <meari/dice.hpp>
 #include "src/backend/uring.hpp"
 #include "src/backend/uring_probe.hpp"
+#include "src/os/native.hpp"
 #include "support/pattern.hpp"
 
 namespace meari {
@@ -236,6 +237,7 @@ TEST_P(Uring, what_comes_late_for_a_slot_does_not_reach_the_next_one) {
 }
 
 TEST_P(Uring, is_made_by_one_thread_turned_by_another_and_destroyed_by_the_first) {
+  const std::optional<std::size_t> descriptors = os::open_descriptors();
   make();
   const auto [first, second] = backend_->pair().value();
   Counted<Receive> receive;
@@ -255,6 +257,7 @@ TEST_P(Uring, is_made_by_one_thread_turned_by_another_and_destroyed_by_the_first
     EXPECT_FALSE(send.over);
   }).join();
   backend_.reset();
+  EXPECT_EQ(os::open_descriptors(), descriptors);
   EXPECT_EQ(send.state, Operation::State::completed);
   EXPECT_EQ(send.error, Errc::canceled);
   EXPECT_EQ(receive.error, Errc::canceled);

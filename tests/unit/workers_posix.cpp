@@ -89,16 +89,20 @@ class OnWorkers : public testing::Test {
 
 // And what the loop of a thread did not get is not closed either, such as standard input.
 TEST(Workers, are_refused_where_their_loops_have_no_descriptors) {
-  const std::unique_ptr<Loop> loop = Loop::make().value();
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit none = before;
-  none.rlim_cur = 0;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  const Result<Workers> refused = Workers::beside(*loop, 1);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_EQ(refused.error(), Errc::too_many_descriptors) << refused.error().message();
-  EXPECT_GE(::fcntl(0, F_GETFD), 0);
+  for (const BackendChoice choice : {BackendChoice::epoll, BackendChoice::automatic}) {
+    LoopOptions options;
+    options.backend.choice = choice;
+    const std::unique_ptr<Loop> loop = Loop::make(std::move(options)).value();
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const Result<Workers> refused = Workers::beside(*loop, 1);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(refused.error(), Errc::too_many_descriptors) << refused.error().message();
+    EXPECT_GE(::fcntl(0, F_GETFD), 0);
+  }
 }
 
 TEST_F(OnWorkers, sessions_are_dealt_evenly_and_drained_together) {
