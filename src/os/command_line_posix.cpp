@@ -10,8 +10,7 @@ namespace {
 
 // A word that a shell would change stands in quotes.
 std::string quoted_for_a_shell(const std::string& word) {
-  constexpr std::string_view harmless =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
+  constexpr std::string_view harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
   if (!word.empty() && word.find_first_not_of(harmless) == std::string::npos) return word;
   std::string quoted = "'";
   for (const char letter : word) quoted += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
@@ -23,8 +22,7 @@ std::string quoted_for_a_shell(const std::string& word) {
 std::string command_line() {
   std::ifstream file("/proc/self/cmdline");  // proc(5): a NUL after each word
   std::string all;
-  for (std::string word; std::getline(file, word, '\0');)
-    all += (all.empty() ? "" : " ") + quoted_for_a_shell(word);
+  for (std::string word; std::getline(file, word, '\0');) all += (all.empty() ? "" : " ") + quoted_for_a_shell(word);
   return all;
 }
 
