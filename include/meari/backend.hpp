@@ -48,7 +48,7 @@ struct Timeouts {
 
 // Streams that their owners have let go and that say goodbye to their peers, and what those still sent. Changed by one
 // loop, and read by any thread.
-struct Farewells {
+struct Farewells : std::enable_shared_from_this<Farewells> {
   std::atomic<std::size_t> lingering = 0;
   std::atomic<std::uint64_t> dropped_bytes = 0;  // received after the owner had gone
 };
@@ -64,16 +64,39 @@ struct Progress {
 // On what terms a stream is kept, and the totals that are left of it when it is closed. Belongs to whoever set it,
 // who has to take it back (SlotPolicy::terms = nullptr) before it goes.
 struct StreamTerms {
-  std::uint32_t idle_ms = 0;  // Timeouts, as whole milliseconds; 0: for ever
-  std::uint32_t stall_ms = 0;
-  bool owned = false;   // made by Stream::set_timeouts() and deleted with the stream
-  bool closed = false;  // the totals below are final
+  struct Limits {
+    std::uint32_t idle_ms = 0;  // Timeouts, as whole milliseconds; 0: for ever
+    std::uint32_t stall_ms = 0;
+    Progress* progress = nullptr;  // owned; most streams have none
+  };
+  struct Totals {
+    std::uint64_t received = 0;  // bytes
+    std::uint64_t sent = 0;
+  };
+
+  StreamTerms() noexcept : limits() {}
+  StreamTerms(const StreamTerms&) = delete;
+  StreamTerms& operator=(const StreamTerms&) = delete;
+  ~StreamTerms() {
+    if (!closed) delete limits.progress;
+  }
+  // There is nothing to limit any more: the totals take the place of the limits.
+  void close(std::uint64_t received, std::uint64_t sent) noexcept {
+    MEARI_ASSERT(!closed);
+    delete limits.progress;
+    closed = true;
+    totals = {received, sent};
+  }
+
+  bool owned = false;  // made by Stream::set_timeouts() and deleted with the stream
+  bool closed = false;
   bool peer_finished = false;
-  bool too_slow = false;  // ended for lack of progress
-  std::uint64_t bytes_received = 0;
-  std::uint64_t bytes_sent = 0;
-  std::shared_ptr<Farewells> farewells;  // where a lingering close is counted; or nullptr
-  std::unique_ptr<Progress> progress;    // most streams have none
+  bool too_slow = false;           // ended for lack of progress
+  Farewells* farewells = nullptr;  // where a lingering close is counted; outlives this
+  union {
+    Limits limits;  // until it is closed
+    Totals totals;  // then
+  };
 };
 
 // The part of a slot that streams keep there, so that a Stream is two words and an idle connection is small.

@@ -393,9 +393,9 @@ class Slotted : public SlotBackend {
   // A timer that counts an idle time as well may be set for later than the stall limit.
   Submitted watched(const Slot& slot, Submitted submitted) const noexcept {
     const StreamTerms* terms = slot.policy.terms;
-    if (submitted == Submitted::done || terms == nullptr || terms->stall_ms == 0) return submitted;
+    if (submitted == Submitted::done || terms == nullptr || terms->limits.stall_ms == 0) return submitted;
     const Timer& timer = slot.policy.timer;
-    if (timer.is_set() && timer.at <= turn_time_ + std::chrono::milliseconds(terms->stall_ms)) [[likely]]
+    if (timer.is_set() && timer.at <= turn_time_ + std::chrono::milliseconds(terms->limits.stall_ms)) [[likely]]
       return submitted;
     return Submitted::unwatched;
   }

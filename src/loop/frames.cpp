@@ -27,6 +27,7 @@ void free_frame(void* frame, std::size_t) noexcept { ::operator delete(frame); }
 namespace {
 
 constexpr std::size_t grain = 16;    // malloc's own
+constexpr std::size_t head = 8;      // what malloc keeps beside each: a frame of n * 16 + 8 bytes leaves nothing unused
 constexpr std::size_t classes = 64;  // frames of up to 1 KiB are kept
 
 struct Free {
@@ -59,20 +60,24 @@ void watch() noexcept {
   kept.watched = true;
 }
 
+// Class n has room for n * grain + head bytes.
+constexpr std::size_t class_of(std::size_t bytes) noexcept { return (bytes + grain - head - 1) / grain; }
+static_assert(class_of(grain + head) == 1 && class_of(grain + head + 1) == 2);
+
 }  // namespace
 
 void* allocate_frame(std::size_t bytes) noexcept {
-  const std::size_t size_class = (bytes - 1) / grain;
+  const std::size_t size_class = class_of(bytes);
   if (size_class >= classes) return ::operator new(bytes, std::nothrow);
   if (Free* free = kept.first[size_class]) {
     kept.first[size_class] = free->next;
     return free;
   }
-  return ::operator new((size_class + 1) * grain, std::nothrow);
+  return ::operator new(size_class * grain + head, std::nothrow);
 }
 
 void free_frame(void* frame, std::size_t bytes) noexcept {
-  const std::size_t size_class = (bytes - 1) / grain;
+  const std::size_t size_class = class_of(bytes);
   if (size_class >= classes || kept.ended) return ::operator delete(frame);
   if (!kept.watched) watch();
   kept.first[size_class] = ::new (frame) Free{kept.first[size_class]};

@@ -124,11 +124,9 @@ static std::shared_ptr<Farewells> settle_terms(Loop& loop, SlotPolicy& policy, c
   const std::unique_ptr<StreamTerms> owned(policy.terms != nullptr && policy.terms->owned ? policy.terms : nullptr);
   StreamTerms* terms = std::exchange(policy.terms, nullptr);
   if (terms == nullptr) return nullptr;
-  terms->closed = true;
+  terms->close(facts.bytes_received, facts.bytes_sent);
   terms->peer_finished = facts.ended;
-  terms->bytes_received = facts.bytes_received;
-  terms->bytes_sent = facts.bytes_sent;
-  return std::move(terms->farewells);
+  return terms->farewells == nullptr ? nullptr : terms->farewells->shared_from_this();
 }
 
 void close_at_once(Loop& loop, SlotId slot, bool abort) noexcept {

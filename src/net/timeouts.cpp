@@ -40,8 +40,8 @@ void look(Ready& ready) {
   const SlotFacts facts = backend.facts(id);
   const Time now = loop.now();
   Time next = never;
-  if (terms->idle_ms != 0) {
-    const std::chrono::milliseconds idle(terms->idle_ms);
+  if (terms->limits.idle_ms != 0) {
+    const std::chrono::milliseconds idle(terms->limits.idle_ms);
     const Time due = std::max(facts.last_received, facts.last_sent) + idle;
     if (now < due) {
       next = due;
@@ -50,23 +50,23 @@ void look(Ready& ready) {
       if (facts.receiving != nullptr && facts.sending == nullptr) backend.cancel(*facts.receiving, Errc::timed_out);
     }
   }
-  if (terms->stall_ms != 0 && facts.sending != nullptr) {
-    const Time due = facts.last_sent + std::chrono::milliseconds(terms->stall_ms);
+  if (terms->limits.stall_ms != 0 && facts.sending != nullptr) {
+    const Time due = facts.last_sent + std::chrono::milliseconds(terms->limits.stall_ms);
     if (now < due) {
       next = std::min(next, due);
     } else {
       backend.cancel(*facts.sending, Errc::timed_out);
     }
   }
-  if (terms->progress != nullptr) {
+  if (terms->limits.progress != nullptr) {
     // Who is not waited for is not to blame.
     const bool waited_for = facts.receiving != nullptr || facts.sending != nullptr;
-    if (too_slow(*terms->progress, facts, now) && waited_for) {
+    if (too_slow(*terms->limits.progress, facts, now) && waited_for) {
       terms->too_slow = true;
       if (facts.receiving != nullptr) backend.cancel(*facts.receiving, Errc::timed_out);
       if (facts.sending != nullptr) backend.cancel(*facts.sending, Errc::timed_out);
     }
-    next = std::min(next, terms->progress->window_ends);
+    next = std::min(next, terms->limits.progress->window_ends);
   }
   if (next != never) loop.set(timer, next);
 }
@@ -83,9 +83,9 @@ bool set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
     if (policy->terms == nullptr) return false;
     policy->terms->owned = true;
   }
-  policy->terms->idle_ms = to_ms(timeouts.idle);
-  policy->terms->stall_ms = to_ms(timeouts.stall);
-  policy->terms->progress.reset();
+  policy->terms->limits.idle_ms = to_ms(timeouts.idle);
+  policy->terms->limits.stall_ms = to_ms(timeouts.stall);
+  delete std::exchange(policy->terms->limits.progress, nullptr);
   policy->timer.run = look;
   loop.unset(policy->timer);
   Time next = never;
@@ -98,15 +98,15 @@ bool set_timeouts(Loop& loop, SlotId slot, Timeouts timeouts) noexcept {
                    .window_ends = loop.now() + timeouts.window,
                    .bytes_before = facts.bytes_received + facts.bytes_sent};
       next = progress->window_ends;
-      policy->terms->progress = std::move(progress);
+      policy->terms->limits.progress = progress.release();
     }
   }
-  if (policy->terms->idle_ms != 0)
-    next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->idle_ms));
-  if (policy->terms->stall_ms != 0 && loop.backend().facts(slot).sending != nullptr)
-    next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->stall_ms));
+  if (policy->terms->limits.idle_ms != 0)
+    next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->limits.idle_ms));
+  if (policy->terms->limits.stall_ms != 0 && loop.backend().facts(slot).sending != nullptr)
+    next = std::min(next, loop.now() + std::chrono::milliseconds(policy->terms->limits.stall_ms));
   if (next != never) loop.set(policy->timer, next);
-  return !limits_progress || policy->terms->progress != nullptr;
+  return !limits_progress || policy->terms->limits.progress != nullptr;
 }
 
 void end_sending(Loop& loop, SlotId slot) noexcept {
@@ -118,8 +118,8 @@ void end_sending(Loop& loop, SlotId slot) noexcept {
 
 void watch_stall(Loop& loop, SlotId slot) noexcept {
   SlotPolicy* policy = loop.backend().policy(slot);
-  if (policy == nullptr || policy->terms == nullptr || policy->terms->stall_ms == 0) return;
-  const Time due = loop.now() + std::chrono::milliseconds(policy->terms->stall_ms);
+  if (policy == nullptr || policy->terms == nullptr || policy->terms->limits.stall_ms == 0) return;
+  const Time due = loop.now() + std::chrono::milliseconds(policy->terms->limits.stall_ms);
   if (!policy->timer.is_set() || policy->timer.at > due) loop.set(policy->timer, due);
 }
 

@@ -18,7 +18,7 @@ inline namespace v1 {
 
 // A session, and what the server keeps of it: one allocation, beside the frame of the handler. As a Ready it is told
 // when the handler has ended.
-struct Server::Active : Session, Ready {
+struct Server::Active : Ready, Session {
   Active(Server& server, const Address& source, Time started) noexcept : Session(server, source, started) {
     run = [](Ready& ready) {
       auto& active = static_cast<Active&>(ready);
@@ -28,14 +28,14 @@ struct Server::Active : Session, Ready {
   static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
 
+  std::optional<SessionEnd::How> forced;  // drain() ends it; here it fits behind what a Session ends with
   House* house = nullptr;
   Active* previous = nullptr;
   Active* following = nullptr;
   TaskState* task = nullptr;  // the handler's
   SlotId slot;
   StreamTerms terms;
-  std::optional<SessionEnd::How> forced;  // drain() ends it
-  Sources::Place place;                   // among the sessions of its source
+  Sources::Place place;  // among the sessions of its source
 };
 
 // A session has ended: whoever waits for room looks again.

@@ -311,7 +311,7 @@ bool Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept
   active.slot = slot;
   active.id_ = loop.backend().facts(slot).number;
   loop.backend().policy(slot)->terms = &active.terms;
-  active.terms.farewells = house.farewells;
+  active.terms.farewells = house.farewells.get();
   const bool in_time = set_timeouts(loop, slot, options_.timeouts);
   active.following = house.first;
   if (house.first != nullptr) house.first->previous = &active;
@@ -367,19 +367,19 @@ SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
       house.loop.unset(policy->timer);
       policy->terms = nullptr;
       const SlotFacts facts = backend.facts(active.slot);
-      active.terms.bytes_received = facts.bytes_received;
-      active.terms.bytes_sent = facts.bytes_sent;
+      active.terms.close(facts.bytes_received, facts.bytes_sent);
     }
   }
   SessionEnd end;
-  end.bytes_received = active.terms.bytes_received;
-  end.bytes_sent = active.terms.bytes_sent;
+  if (active.terms.closed) {
+    end.bytes_received = active.terms.totals.received;
+    end.bytes_sent = active.terms.totals.sent;
+  }
   end.peer_finished = active.terms.peer_finished;
   end.lasted = house.loop.now() - active.started_;
   end.how = judge(active, failure);
   if (end.how != SessionEnd::How::finished) end.error = failure.error;
   if (failure.exception) static_cast<void>(caught([&] { end.exception = failure.message(); }));
-  active.terms.farewells = nullptr;
   (active.previous == nullptr ? house.first : active.previous->following) = active.following;
   if (active.following != nullptr) active.following->previous = active.previous;
   return end;

@@ -4,16 +4,14 @@
 
 namespace meari {
 
+Sources::Counts::value_type Sources::uncounted;
+
 Sources::Place Sources::enter(const Address& source) {
-  Place place;
-  place.admitted_ = true;
-  if (most_ == 0 || !is_counted(source)) return place;
-  const auto at = counts_.try_emplace(key_of(source)).first;
-  if (at->second.sessions >= most_) return {};
-  ++at->second.sessions;
-  place.sources_ = this;
-  place.at_ = at;
-  return place;
+  if (most_ == 0 || !is_counted(source)) return Place(uncounted);
+  Counts::value_type& at = *counts_.try_emplace(key_of(source), Count{0, this}).first;
+  if (at.second.sessions >= most_) return {};
+  ++at.second.sessions;
+  return Place(at);
 }
 
 std::size_t Sources::sessions_of(const Address& source) const {

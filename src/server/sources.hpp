@@ -18,6 +18,7 @@ namespace meari {
 class Sources {
   struct Count {
     std::size_t sessions = 0;
+    Sources* of = nullptr;
   };
   using Key = std::array<std::uint8_t, 9>;
   using Counts = std::map<Key, Count>;
@@ -29,26 +30,20 @@ class Sources {
   class Place {
    public:
     Place() noexcept = default;  // not admitted
-    Place(Place&& other) noexcept
-        : sources_(std::exchange(other.sources_, nullptr)),
-          at_(other.at_),
-          admitted_(std::exchange(other.admitted_, false)) {}
+    Place(Place&& other) noexcept : at_(std::exchange(other.at_, nullptr)) {}
     Place& operator=(Place&& other) noexcept {
-      std::swap(sources_, other.sources_);
       std::swap(at_, other.at_);
-      std::swap(admitted_, other.admitted_);
       return *this;
     }
     ~Place() {
-      if (sources_ != nullptr && --at_->second.sessions == 0) sources_->counts_.erase(at_);
+      if (at_ != nullptr && at_ != &uncounted && --at_->second.sessions == 0) at_->second.of->counts_.erase(at_->first);
     }
-    explicit operator bool() const noexcept { return admitted_; }
+    explicit operator bool() const noexcept { return at_ != nullptr; }
 
    private:
     friend class Sources;
-    Sources* sources_ = nullptr;  // nullptr: not counted
-    Counts::iterator at_;
-    bool admitted_ = false;
+    explicit Place(Counts::value_type& at) noexcept : at_(&at) {}
+    Counts::value_type* at_ = nullptr;
   };
 
   [[nodiscard]] Place enter(const Address& source);
@@ -58,6 +53,8 @@ class Sources {
  private:
   static Key key_of(const Address& source) noexcept;
   static bool is_counted(const Address& source) noexcept;
+
+  static Counts::value_type uncounted;  // admitted, and nobody counts
 
   std::size_t most_;
   Counts counts_;
