@@ -117,9 +117,15 @@ Counts sum(const Counts& one, const Counts& other) {
   auto a = one.buckets.begin();
   auto b = other.buckets.begin();
   while (a != one.buckets.end() || b != other.buckets.end()) {
-    if (b == other.buckets.end() || (a != one.buckets.end() && a->first < b->first)) both.buckets.push_back(*a++);
-    else if (a == one.buckets.end() || b->first < a->first) both.buckets.push_back(*b++);
-    else both.buckets.emplace_back(a->first, a++->second + b++->second);
+    if (b == other.buckets.end() || (a != one.buckets.end() && a->first < b->first)) {
+      both.buckets.push_back(*a++);
+    } else if (a == one.buckets.end() || b->first < a->first) {
+      both.buckets.push_back(*b++);
+    } else {
+      both.buckets.emplace_back(a->first, a->second + b->second);
+      ++a;
+      ++b;
+    }
   }
   return both;
 }
