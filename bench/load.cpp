@@ -3,6 +3,9 @@
 //
 //   load --connections 64 --size 64 --depth 1 --seconds 2 41234          one server, on port 41234
 //   load … --rounds 12 --json 41234:800 41235:801                        two servers (PORT:PID), alternating
+//   load --churn --connections 64 41234                                  connects, has one message echoed, closes; and again
+//   load --afresh --connections 10000 41234:800 41235:801                opens its connections for each slice anew, because
+//                                                                        a process may not have enough for all servers
 //   load --hold --connections 10000 41234                                opens, echoes once, waits: a line of standard
 //                                                                        input leads from each step to the next
 //
@@ -56,6 +59,8 @@ struct Options {
   double warm_up = 0.1;  // seconds for each server, not reported
   bool json = false;
   bool hold = false;
+  bool churn = false;
+  bool afresh = false;
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -131,19 +136,12 @@ class Target {
     connections_.resize(options.connections);
     begun_.resize(options.connections * options.depth);
     if (epoll_ < 0) fail("epoll_create1: " + std::string(std::strerror(errno)));
-    for (std::size_t i = 0; i < connections_.size(); ++i) {
-      connections_[i].descriptor = connect();
-      connections_[i].first = i * 7'919;
-      epoll_event event{};
-      event.events = EPOLLIN | EPOLLOUT | EPOLLET;
-      event.data.u64 = i;
-      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[i].descriptor, &event) != 0) fail("epoll_ctl");
-    }
+    if (!options.afresh && !options.churn) open_all();
   }
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
   ~Target() {
-    for (const Connection& connection : connections_) ::close(connection.descriptor);
+    close_all();
     ::close(epoll_);
   }
 
@@ -154,13 +152,20 @@ class Target {
   Slice slice(double seconds, std::uint64_t round_trips, Histogram& latencies) {
     latencies_ = &latencies;
     latencies.clear();
+    if (options_.afresh) {
+      open_all();
+      wait_until_quiet();
+    }
     Slice slice;
     const std::uint64_t server_cpu = pid_ != 0 ? process_cpu_ns(pid_) : 0;
     const std::uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     const std::uint64_t start = clock_ns(CLOCK_MONOTONIC);
     stop_at_ = start + static_cast<std::uint64_t>(seconds * 1e9);
     to_issue_ = round_trips;
-    for (std::size_t i = 0; i < connections_.size(); ++i) issue(i, options_.depth, clock_ns(CLOCK_MONOTONIC));
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      if (options_.churn) begin_short_one(i, start);
+      else issue(i, options_.depth, clock_ns(CLOCK_MONOTONIC));
+    }
     turn_until_idle();
     slice.ns = clock_ns(CLOCK_MONOTONIC) - start;
     slice.load_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
@@ -169,6 +174,10 @@ class Target {
     if (pid_ != 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));  // it goes to sleep meanwhile
       slice.server_cpu_ns = process_cpu_ns(pid_) - server_cpu;
+    }
+    if (options_.afresh) {  // what closing costs belongs to nobody's slice
+      close_all();
+      wait_until_quiet();
     }
     return slice;
   }
@@ -188,6 +197,70 @@ class Target {
     const int yes = 1;
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     return descriptor;
+  }
+
+  void open_all() {
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      connections_[i] = Connection{.descriptor = connect(), .first = i * 7'919};
+      watch(i, EPOLLIN | EPOLLOUT | EPOLLET);
+    }
+  }
+  // With RST: ports that wait for stray segments would soon be all there are. Its own end never costs the server anything
+  // that is measured.
+  void close_all() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    for (Connection& connection : connections_) {
+      if (connection.descriptor < 0) continue;
+      if (options_.afresh) ::setsockopt(connection.descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      ::close(connection.descriptor);
+      connection.descriptor = -1;
+    }
+  }
+  void watch(std::size_t index, std::uint32_t what) const {
+    epoll_event event{};
+    event.events = what;
+    event.data.u64 = index;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[index].descriptor, &event) != 0) fail("epoll_ctl");
+  }
+  // Until the server has had nothing to do for a while.
+  void wait_until_quiet() const {
+    if (pid_ == 0) return;
+    std::uint64_t before = 0;
+    for (std::uint64_t now = process_cpu_ns(pid_); now != before; now = process_cpu_ns(pid_)) {
+      before = now;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  // ---- short connections: connect, one message, its echo, close; and the next. One round trip is all of that.
+
+  void begin_short_one(std::size_t index, std::uint64_t now) {
+    Connection& connection = connections_[index];
+    if (connection.broken || to_issue_ == 0) return;
+    --to_issue_;
+    ++under_way_;
+    connection = Connection{.descriptor = connect(), .first = index * 7'919, .issued = 1};
+    begun_[index * options_.depth] = now;
+    watch(index, EPOLLIN);
+    send(connection);
+  }
+
+  void end_short_one(std::size_t index) {
+    Connection& connection = connections_[index];
+    const ssize_t count = ::recv(connection.descriptor, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN) return;
+    if (count <= 0) return give_up(connection, count == 0 ? "closed by the server" : std::strerror(errno));
+    const auto bytes = static_cast<std::size_t>(count);
+    if (connection.received + bytes > connection.sent) return give_up(connection, "more came back than was sent");
+    if (!same(connection, bytes)) return give_up(connection, "other bytes came back than were sent");
+    connection.received += bytes;
+    if (connection.received < options_.size) return;
+    ::close(connection.descriptor);
+    connection.descriptor = -1;
+    const std::uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    latencies_->add(now - begun_[index * options_.depth]);
+    --under_way_;
+    if (now < stop_at_) begin_short_one(index, now);
   }
 
   void turn_until_idle() {
@@ -211,6 +284,7 @@ class Target {
   void serve(const epoll_event& event) {
     Connection& connection = connections_[event.data.u64];
     if (connection.broken) return;
+    if (options_.churn) return end_short_one(event.data.u64);
     if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive(event.data.u64);
     if ((event.events & EPOLLOUT) != 0 && !connection.broken) send(connection);
   }
@@ -364,6 +438,8 @@ std::vector<Where> parse(int count, char** arguments, Options& options) {
     else if (word == "--seed") options.seed = number(value(), word);
     else if (word == "--json") options.json = true;
     else if (word == "--hold") options.hold = true;
+    else if (word == "--churn") options.churn = true;
+    else if (word == "--afresh") options.afresh = true;
     else if (word.starts_with("-"))
       fail("there is no option " + std::string(word) + "; the source begins with all of them");
     else {
@@ -373,6 +449,8 @@ std::vector<Where> parse(int count, char** arguments, Options& options) {
       targets.push_back(where);
     }
   }
+  if (options.churn && (options.depth != 1 || options.hold)) fail("--churn has one message for each connection");
+  if (options.churn && options.size > 16 * 1024) fail("--churn sends its message at once: 16384 bytes at most");
   if (targets.empty()) fail("which server? load --connections N --size B --depth D --seconds S PORT[:PID]…");
   if (options.round_trips != UINT64_MAX) options.seconds = 1e6;
   return targets;
