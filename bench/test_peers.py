@@ -2,6 +2,7 @@
 """Shows that every peer is a correct echo server, so that none of them is quick by leaving something out.
 test_peers.py FOLDER: the folder with the built peers. A peer that is not there is not tested."""
 
+import json
 import pathlib
 import random
 import re
@@ -12,6 +13,9 @@ import sys
 import threading
 import time
 import unittest
+import xml.etree.ElementTree
+
+from picture import picture
 
 FOLDER = pathlib.Path(sys.argv.pop(1))
 PATIENCE = 30  # seconds; a busy machine is no failure
@@ -117,6 +121,85 @@ class Peer:
 
 for program in ("epoll_echo", "uring_echo", "meari_echo", "asio_echo", "asio_coroutine_echo", "libuv_echo", "libevent_echo"):
     globals()[program] = type(program, (Peer, unittest.TestCase), {"program": program})
+
+class Load(unittest.TestCase):
+    """What the load generator reports is what the server has seen."""
+
+    def load(self, port, *arguments):
+        done = subprocess.run([FOLDER / "load", "--json", *map(str, arguments), str(port)], capture_output=True, text=True, timeout=PATIENCE)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def serve(self, talk):
+        """Connections one after the other; what `talk` returns for each is collected."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.addCleanup(listener.close)
+        seen = []
+
+        def accept():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    try:
+                        seen.append(talk(connection))
+                    except OSError:
+                        pass
+        threading.Thread(target=accept, daemon=True).start()
+        return listener.getsockname()[1], seen
+
+    def test_short_connections_are_counted_once_each(self):
+        def echo(connection):
+            data = connection.recv(64, socket.MSG_WAITALL)
+            connection.sendall(data)
+            return data, connection.recv(1)
+        port, seen = self.serve(echo)
+        status, [record], _ = self.load(port, "--churn", "--connections", 1, "--round-trips", 25)
+        self.assertEqual((status, record["round_trips"]), (0, 25))
+        until = time.monotonic() + PATIENCE
+        while len(seen) < 25 and time.monotonic() < until:         # the last close may still be on its way
+            time.sleep(0.01)
+        self.assertEqual([(len(data), end) for data, end in seen], [(64, b"")] * 25)
+
+    def test_a_wrong_byte_in_a_short_connection_is_found(self):
+        port, _ = self.serve(lambda connection: connection.sendall(bytes([connection.recv(64, socket.MSG_WAITALL)[0] ^ 1]) * 64))
+        status, _, said = self.load(port, "--churn", "--connections", 1, "--round-trips", 5)
+        self.assertEqual(status, 1)
+        self.assertIn("other bytes came back", said)
+
+    def test_connections_are_opened_for_each_slice_anew(self):
+        def echo(connection):
+            count = 0
+            try:
+                while data := connection.recv(1 << 16):
+                    connection.sendall(data)
+                    count += len(data)
+            except ConnectionResetError:
+                pass
+            return count
+        port, seen = self.serve(echo)
+        status, records, _ = self.load(port, "--afresh", "--connections", 1, "--rounds", 3, "--round-trips", 10)
+        self.assertEqual((status, [record["round_trips"] for record in records]), (0, [10] * 3))
+        until = time.monotonic() + PATIENCE
+        while len(seen) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        self.assertEqual(seen, [640] * 3)
+
+
+class Picture(unittest.TestCase):
+    def test_it_is_whole_and_holds_all_that_it_is_given(self):
+        ratio = {"median": 0.9, "low": 0.4, "high": 2.5}
+        cells = [("1 × 64 B", {"meari uring": ratio, "<other> & co": ratio}), ("2 × 64 B", {"meari uring": ratio})]
+        svg = picture('a "title" <b>', "about & more", cells, ["meari uring", "<other> & co", "absent"])
+        root = xml.etree.ElementTree.fromstring(svg)
+        space = "{http://www.w3.org/2000/svg}"
+        texts = [text.text for text in root.iter(f"{space}text")]
+        for word in ('a "title" <b>', "about & more", "1 × 64 B", "2 × 64 B", "<other> & co"):
+            self.assertIn(word, texts)
+        self.assertNotIn("absent", texts)
+        self.assertEqual(len([path for path in root.iter(f"{space}path") if path.attrib["class"].startswith("bar")]), 3)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
