@@ -67,6 +67,8 @@ Worker::Worker(Load& load, unsigned first, unsigned share)
       settings_(load.settings_),
       first_(first),
       share_(share),
+      least_(settings_.send ? settings_.send->size() : settings_.size.least),
+      most_(settings_.send ? settings_.send->size() : settings_.size.most),
       out_(settings_.send ? *settings_.send : Pattern::noise(),
            settings_.send ? settings_.send->size() * settings_.depth : settings_.size.most * settings_.depth),
       in_(settings_.expect ? *settings_.expect
@@ -316,7 +318,7 @@ Task<> Worker::closed_loop(Talk& talk) {
   for (;;) {
     const std::uint64_t before = talk.sent;
     if (!stopped_ && talk.heard < end_)
-      while (talk.under_way.size() < settings_.depth) static_cast<void>(next_message(talk, talk.heard, talk.heard));
+      while (talk.under_way.size() < settings_.depth) static_cast<void>(begin_message(talk, talk.heard, talk.heard));
     if (talk.under_way.empty()) break;
     if (talk.sent != before) co_await talk.stream.write(out_.at(before, talk.sent - before));
     Chunk data = co_await talk.stream.read();
@@ -433,16 +435,18 @@ Task<> Worker::hold(Talk& talk) {
 // ---- counting
 
 std::span<const std::byte> Worker::next_message(Talk& talk, Time due, Time now) {
-  const SizeRange& sizes = settings_.size;
-  const std::size_t size = settings_.send              ? settings_.send->size()
-                           : sizes.least == sizes.most ? sizes.least
-                                                       : talk.dice.between(sizes.least, sizes.most);
+  const std::uint64_t offset = talk.sent;
+  const std::size_t size = begin_message(talk, due, now);
+  return out_.at(offset, size);
+}
+
+std::size_t Worker::begin_message(Talk& talk, Time due, Time now) {
+  const std::size_t size = least_ == most_ ? least_ : talk.dice.between(least_, most_);
   talk.promised += settings_.expect ? settings_.expect->size() : size;
   talk.under_way.push_back({.due = due, .sent = now, .end = talk.promised});
-  const std::span<const std::byte> bytes = out_.at(talk.sent, size);
   talk.sent += size;
   tally_.bytes_sent += size;
-  return bytes;
+  return size;
 }
 
 // False: the conversation is over.

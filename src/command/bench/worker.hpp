@@ -117,6 +117,8 @@ class Worker {
   Task<> connect_and_talk(Talk& talk);
 
   [[nodiscard]] std::span<const std::byte> next_message(Talk& talk, Time due, Time now);
+  // The same without its bytes, for who sends several at once. How long it is.
+  [[nodiscard]] std::size_t begin_message(Talk& talk, Time due, Time now);
   [[nodiscard]] bool take(Talk& talk, const Chunk& data);
   void record(const Sent& sent, Time now, std::uint64_t times = 1);
   // Until somebody has heard something.
@@ -135,6 +137,8 @@ class Worker {
   const BenchSettings& settings_;
   unsigned first_;
   unsigned share_;
+  std::size_t least_;  // bytes of a message
+  std::size_t most_;
   Pattern out_;
   Pattern in_;
   std::thread thread_;
