@@ -90,7 +90,8 @@ struct Found {
 
 // A bench against a server of its own, whose delays are `delay`, in virtual time.
 std::unique_ptr<Found> found(BenchSettings settings, const Delay& delay,
-                             SimLink link = {.latency = way, .jitter = Duration::zero()}, SimFaults faults = {}) {
+                             SimLink link = {.latency = way, .jitter = Duration::zero()}, SimFaults faults = {},
+                             Duration stopped = {}) {
   auto found = std::make_unique<Found>();
   std::unique_ptr<Load> load;
   bool done = false;
@@ -103,6 +104,7 @@ std::unique_ptr<Found> found(BenchSettings settings, const Delay& delay,
   net.run_for(1ms);
   load = std::make_unique<Load>(client.loop(), settings, where, Threads::none);
   client.run([&] { return bench_it(*load, done); });
+  if (stopped > Duration::zero()) net.after(2s, [&client, stopped] { client.stop_for(stopped); });
   EXPECT_TRUE(net.run_until([&] { return done; }, 1h));
   found->tally = load->tally();
   found->slice = load->slice_length();
@@ -173,6 +175,20 @@ TEST(Load, a_server_that_is_slower_than_the_rate_is_seen_by_the_response_time) {
   const auto result =
       found(settings, [&one](Time now, std::size_t bytes) { return one.wait_until_free(now, 2ms * (bytes / 64)); });
   EXPECT_GT(result->tally.response.percentile(0.5), 2'000'000'000U);
+}
+
+// It is the bench itself that does not run for a while. What was due meanwhile is sent late: a user would have waited, so the
+// response says so; the server did not, and the service says that.
+TEST(Load, what_it_sent_late_itself_is_in_the_response_and_not_in_the_service) {
+  BenchSettings settings = settings_of(4, 4s);
+  settings.rate = 1000;
+  const Delay quick = [](Time, std::size_t) -> Duration { return 100us; };
+  const auto result = found(settings, quick, {.latency = way, .jitter = Duration::zero()}, {}, 200ms);
+  EXPECT_EQ(result->tally.response.total(), 4'000U);
+  EXPECT_GT(result->tally.response.most(), 190'000'000U);
+  EXPECT_GT(result->tally.response.percentile(0.99), 140'000'000U);
+  EXPECT_LT(result->tally.service.percentile(0.99), 10'000'000U);
+  EXPECT_GT(result->tally.lateness.most(), 150'000'000U);  // and it knows that it was late
 }
 
 TEST(Load, slices_tell_when_the_server_stood_still) {
