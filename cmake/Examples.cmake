@@ -1,9 +1,5 @@
 # Every examples/NAME.cpp is one program, build/<preset>/examples/NAME, that knows the public headers and nothing else.
 meari_sources(example_sources examples)
-if(WIN32)
-  # No backend runs there yet, and so no loop: sockets that block are all there is.
-  list(FILTER example_sources INCLUDE REGEX "/(blocking_[^/]*|flow_chart)\\.cpp$")
-endif()
 foreach(source IN LISTS example_sources)
   get_filename_component(name "${source}" NAME_WE)
   add_executable(example_${name} "${source}")

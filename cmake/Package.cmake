@@ -31,6 +31,19 @@ install(FILES
   cmake/TrustedCompiler.cmake
   DESTINATION ${package_dir})
 
+# cmake --build --preset windows --target package: a zip with meari.exe, which needs nothing but Windows, and what to read.
+if(WIN32 AND TARGET meari_command AND PROJECT_IS_TOP_LEVEL)
+  install(TARGETS meari_command RUNTIME DESTINATION . COMPONENT zip EXCLUDE_FROM_ALL)
+  install(FILES README.md README.ko.md CHANGELOG.md LICENSE DESTINATION . COMPONENT zip EXCLUDE_FROM_ALL)
+  set(CPACK_GENERATOR ZIP)
+  set(CPACK_PACKAGE_FILE_NAME "meari-${PROJECT_VERSION}-windows-x86_64")
+  set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)
+  set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+  set(CPACK_COMPONENTS_ALL zip)
+  set(CPACK_STRIP_FILES ON)
+  include(CPack)
+endif()
+
 # The prefix is worked out from where the .pc file lies, so that the tree may be moved.
 file(RELATIVE_PATH pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 set(pc_requires_private "")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # wine.sh PROGRAM.exe [ARGUMENT…]: runs a Windows program. wine.sh --keep stays until its input ends, wine.sh --stop ends
-# everything that still runs.
+# everything that still runs. wine.sh --starter PROGRAM.exe FILE: makes FILE a command that runs it, for tests that take
+# any program; it says nothing of its own, whatever the language.
 #
 # One wine installation for a build folder (MEARI_WINEPREFIX, else build/windows/wine), made on the first use. As long as some
 # program runs there, the next one starts in a few hundredths of a second instead of seconds: that is what --keep is for.
@@ -32,6 +33,20 @@ if [[ ! -e $WINEPREFIX/.ready ]]; then
       touch "$WINEPREFIX/.ready"
     fi
   ) 9>"$WINEPREFIX.lock"
+fi
+if [[ ${1-} == --starter ]]; then
+  rm -f "$3"
+  {
+    echo '#!/bin/sh'
+    # wine takes what has the number of a standard stream for it, were it the pipe to its own server, which is then lost.
+    echo '[ -e /proc/self/fd/0 ] || exec </dev/null'
+    echo '[ -e /proc/self/fd/1 ] || exec >/dev/null'
+    echo '[ -e /proc/self/fd/2 ] || exec 2>/dev/null'
+    for name in WINEPREFIX WINEDEBUG WINEDLLOVERRIDES WINEARCH; do printf "export %s='%s'\n" "$name" "${!name}"; done
+    printf "unset DISPLAY WAYLAND_DISPLAY\nexec '%s' '%s' \"\$@\"\n" "$wine" "$(realpath "$2")"
+  } >"$3"
+  chmod +x "$3"
+  exit 0
 fi
 if [[ ${1-} == --keep ]]; then exec "$wine" cmd /c 'set /p word=' >/dev/null 2>&1; fi
 exec "$wine" "$@"

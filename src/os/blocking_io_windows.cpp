@@ -72,7 +72,8 @@ Result<std::size_t> BlockingIo::read(std::span<std::byte> buffer) noexcept {
     const DWORD code = ::GetLastError();
     if (code == ERROR_OPERATION_ABORTED) continue;  // we were interrupted, or somebody has pressed Ctrl-C
     if (done != 0) return std::size_t{taken};
-    if (code == ERROR_BROKEN_PIPE || code == ERROR_HANDLE_EOF) return std::size_t{0};
+    if (code == ERROR_BROKEN_PIPE || code == ERROR_PIPE_NOT_CONNECTED || code == ERROR_HANDLE_EOF)
+      return std::size_t{0};
     if (code == ERROR_INVALID_HANDLE || code == ERROR_ACCESS_DENIED) return Errc::closed;
     return system_error(static_cast<int>(code), "");
   }
@@ -130,7 +131,6 @@ Result<std::size_t> BlockingIo::write(std::span<const std::byte> bytes) noexcept
       return std::size_t{given};
     const DWORD code = ::GetLastError();
     if (code == ERROR_OPERATION_ABORTED) continue;
-    if (code == ERROR_NO_DATA || code == ERROR_BROKEN_PIPE) return Errc::broken_pipe;
     if (code == ERROR_INVALID_HANDLE || code == ERROR_ACCESS_DENIED) return Errc::closed;
     return system_error(static_cast<int>(code), "");
   }

@@ -41,6 +41,8 @@ constexpr SystemCode table[] = {
     {ERROR_CONNECTION_ABORTED, Errc::connection_aborted},
     {WSAESHUTDOWN, Errc::broken_pipe},
     {ERROR_BROKEN_PIPE, Errc::broken_pipe},
+    {ERROR_NO_DATA, Errc::broken_pipe},             // who read from the pipe is leaving
+    {ERROR_PIPE_NOT_CONNECTED, Errc::broken_pipe},  // or has left
     {WSAENOTCONN, Errc::not_connected},
     {WSAEHOSTUNREACH, Errc::host_unreachable},
     {WSAEHOSTDOWN, Errc::host_unreachable},

@@ -13,6 +13,7 @@ namespace {
 BackendChoice choice_of(std::string_view name) noexcept {
   if (name == "uring") return BackendChoice::uring;
   if (name == "uring-floor") return BackendChoice::uring_floor;
+  if (name == "iocp") return BackendChoice::iocp;
   return BackendChoice::epoll;
 }
 

@@ -15,6 +15,8 @@ import threading
 import time
 import unittest
 
+import windows
+
 MEARI = os.environ.get("MEARI") or str(pathlib.Path(__file__).resolve().parents[2] / "build/release/meari")
 WINDOWS = os.environ.get("MEARI_SYSTEM") == "windows"   # MEARI runs meari.exe under wine; windows.py says what differs
 BACKENDS = ("iocp",) if WINDOWS else ("epoll", "uring")
@@ -209,6 +211,11 @@ def exchange(connection, data):
 
 class Case(unittest.TestCase):
     maxDiff = 2000
+
+    def setUp(self):
+        why = windows.reason(self.id()) if WINDOWS else None
+        if why:
+            self.skipTest(why)
 
     def folder(self):
         path = tempfile.mkdtemp(prefix="meari-")

@@ -70,7 +70,7 @@ class Help(support.Case):
     def test_version_names_compiler_and_backend(self):
         run = meari("--version")
         self.assertEqual(run.returncode, 0)
-        self.assertRegex(run.stdout.decode(), r"\Ameari \d+\.\d+\.\d+\ncompiler  (clang|g\+\+) .+\nbackend   (uring|uring-floor|epoll)\n")
+        self.assertRegex(run.stdout.decode(), r"\Ameari \d+\.\d+\.\d+\ncompiler  (clang|g\+\+) .+\nbackend   (uring|uring-floor|epoll|iocp)\n")
         self.assertEqual(meari("serve", "--version").stdout, run.stdout)
 
 

@@ -329,7 +329,7 @@ class Json:
         self.port = int(self.first["addresses"][0].rsplit(":", 1)[1])
 
     def stop(self):
-        self.process.terminate()
+        self.process.send_signal(support.STOP)
         events = [self.first] + [json.loads(line) for line in self.process.stderr]
         self.process.wait(support.DEADLINE)
         return events

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import threading
 
+WINDOWS = os.environ.get("MEARI_SYSTEM") == "windows"  # what is in EXAMPLES runs Windows programs under wine
 EXAMPLES = pathlib.Path(os.environ.get("EXAMPLES", "build/release/examples")).resolve()
 NC = shutil.which("nc")
 NCAT = shutil.which("ncat")
@@ -37,7 +38,7 @@ class Server:
 
     def collect(self):
         for line in self.output:  # a server that nobody reads would wait when its pipe is full
-            self.lines.put(line.rstrip("\n"))
+            self.lines.put(line.rstrip("\r\n"))
 
     def __enter__(self):
         return self
@@ -80,7 +81,10 @@ class Fake:
 
 
 def run(name, *arguments, text=b"", prefix=()):
-    return subprocess.run([*prefix, EXAMPLES / name, *arguments], input=text, capture_output=True, timeout=60)
+    done = subprocess.run([*prefix, EXAMPLES / name, *arguments], input=text, capture_output=True, timeout=60)
+    if WINDOWS:  # standard output is text to the examples, and text has other line ends there
+        done.stdout, done.stderr = done.stdout.replace(b"\r\n", b"\n"), done.stderr.replace(b"\r\n", b"\n")
+    return done
 
 
 def receive_all(peer):

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Windows: everything cross-compiled with mingw-w64, its tests run under wine
+# Windows: everything cross-compiled with mingw-w64; its tests run under wine, and those of meari.exe and the examples
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tools/build.sh windows -DMEARI_BUILD_TESTS=ON meari_regression meari_unit meari_sim meari_contract
+tools/build.sh windows -DMEARI_BUILD_TESTS=ON -DMEARI_BUILD_EXAMPLES=ON
+tools/build.sh windows package
 folder=$PWD/build/windows
 mkdir -p "$folder/logs"
 
@@ -26,6 +27,21 @@ run() {
   tail -n 60 "$log"
   return 1
 }
+# run_python FOLDER MODULE: tests of programs, started by commands that run them under wine.
+run_python() {
+  local attempt log
+  for attempt in 1 2; do
+    log=$folder/logs/$2.$attempt.log
+    if (cd "tests/$1" && exec timeout -k 5 240 python3 -B -m unittest -v "$2") >"$log" 2>&1 </dev/null 8>&-; then
+      echo "$2: $(tail -n 1 "$log"), $(grep -o '^Ran .*' "$log")"
+      if [[ $attempt == 2 ]]; then echo "$2: only the second attempt passed; the first: $folder/logs/$2.1.log"; fi
+      return 0
+    fi
+  done
+  echo "$2 failed; the end of $log:"
+  tail -n 60 "$log"
+  return 1
+}
 skipped() { grep -ao '^\[  SKIPPED \] [0-9]* test' "$1" | head -1 | sed 's/^\[  SKIPPED \]/,/; s/test/skipped/'; }
 
 failed=0
@@ -33,4 +49,24 @@ run regression "$folder/meari_regression.exe" || failed=1
 run unit "$folder/meari_unit.exe" || failed=1
 run contract "$folder/meari_contract.exe" || failed=1
 run sim "$folder/meari_sim.exe" || failed=1
+
+# meari.exe and the examples, as commands: the tests of the command and of the examples do not know the difference, but for
+# the rows in tests/command/windows.py.
+tools/wine.sh --starter "$folder/meari.exe" "$folder/meari"
+for program in "$folder"/examples/*.exe; do tools/wine.sh --starter "$program" "${program%.exe}"; done
+tools/build.sh release meari_command
+export MEARI=$folder/meari MEARI_NATIVE=$PWD/build/release/meari EXAMPLES=$folder/examples PYTHONPATH=$PWD/tests/support MEARI_SYSTEM=windows LC_ALL=C.UTF-8
+for module in $(python3 tests/command/windows.py); do run_python command "$module" || failed=1; done
+run_python examples test_blocking || failed=1
+run_python examples test_coroutines || failed=1
+
+# What is handed out needs nothing but Windows.
+needed=$(x86_64-w64-mingw32-objdump -p "$folder/meari.exe" | sed -n 's/.*DLL Name: //p')
+if others=$(grep -viE '^(kernel32|msvcrt|mswsock|shell32|ws2_32|advapi32|api-ms-win-core-synch-l1-2-0)\.dll$' <<<"$needed"); then
+  echo "meari.exe needs what Windows does not have: $others"
+  failed=1
+fi
+for file in meari.exe README.md README.ko.md; do
+  python3 -m zipfile -l "$folder"/meari-*-windows-x86_64.zip | grep -qE "(^|/)$file +" || { echo "the package lacks $file"; failed=1; }
+done
 exit $failed

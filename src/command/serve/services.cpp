@@ -34,7 +34,9 @@ std::string daytime(std::chrono::system_clock::time_point now) {
                                                            "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
   const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(now));
   const std::string_view month = months[static_cast<std::size_t>(local.tm_mon)];
-  return fmt::format("{:02} {} {} {:%H:%M:%S %Z}\r\n", local.tm_mday, month, local.tm_year + 1900, local);
+  std::string zone = fmt::format("{:%Z}", local);
+  if (zone.contains(' ')) zone = fmt::format("{:%z}", local);  // Windows has names of several words
+  return fmt::format("{:02} {} {} {:%H:%M:%S} {}\r\n", local.tm_mday, month, local.tm_year + 1900, local, zone);
 }
 
 std::array<char, 4> seconds_since_1900(std::chrono::system_clock::time_point now) noexcept {
