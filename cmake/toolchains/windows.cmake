@@ -10,7 +10,7 @@ set(CMAKE_CXX_COMPILER_TARGET ${triple})
 set(CMAKE_RC_COMPILER ${triple}-windres)
 set(CMAKE_AR ${triple}-ar CACHE FILEPATH "")
 set(CMAKE_RANLIB ${triple}-ranlib CACHE FILEPATH "")
-set(CMAKE_STRIP ${triple}-strip CACHE FILEPATH "")
+set(CMAKE_STRIP ${triple}-strip CACHE FILEPATH "" FORCE)
 
 # The variant with POSIX threads, by name: without it clang takes the one that sorts last, and that has no std::thread.
 file(GLOB MEARI_MINGW_LIBRARIES /usr/lib/gcc/${triple}/*-posix)
