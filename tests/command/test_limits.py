@@ -189,6 +189,49 @@ class Stopping(support.Case):
         server.wait_for("idle and ended 1, cut off 0")
 
     @on_backends()
+    def test_an_answer_that_trickles_comes_to_its_end(self, backend):
+        """Of a target, and of a program behind stdio; asked, and unasked."""
+        for handler in ("forward", "stdio"):
+            for asks in (True, False):
+                with self.subTest(handler=handler, asks=asks):
+                    go = threading.Event()
+                    self.addCleanup(go.set)
+
+                    def talk(peer):
+                        if asks:
+                            peer.recv(100)
+                        for piece in (b"first", b"second", b"third"):
+                            peer.sendall(piece)
+                            go.wait(support.DEADLINE)
+                            go.clear()
+                        peer.recv(100)                                       # the end
+                    if handler == "forward":
+                        target = self.peer(talk)
+                        server = self.server("forward", f"{LOOPBACK}:{target.port}", f"{LOOPBACK}:0", backend=backend)
+                    else:
+                        ours, theirs = socket.socketpair()
+                        self.addCleanup(ours.close)
+                        threading.Thread(target=talk, args=(ours,), daemon=True).start()
+                        server = self.server("stdio", f"{LOOPBACK}:0", backend=backend, stdin=theirs, stdout=theirs)
+                        theirs.close()
+                    with server.connect() as client:
+                        if asks:
+                            client.sendall(b"question")
+                        self.assertEqual(client.recv(100), b"first")
+                        server.signal()
+                        server.wait_for("stopping")
+                        for piece in (b"second", b"third"):
+                            client.settimeout(0.15)                          # some steps of a drain
+                            with self.assertRaises(TimeoutError):
+                                client.recv(100)
+                            client.settimeout(support.DEADLINE)
+                            go.set()
+                            self.assertEqual(client.recv(100), piece)
+                        self.assertEqual(client.recv(100), b"")              # nothing more came
+                    self.assertEqual(server.wait(10), 0)
+                    server.wait_for("idle and ended 1, cut off 0")
+
+    @on_backends()
     def test_who_has_asked_nothing_or_has_his_answer_is_idle(self, backend):
         for asks in (False, True):
             with self.subTest(asks=asks):

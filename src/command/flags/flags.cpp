@@ -60,10 +60,10 @@ constexpr FlagInfo flag_table[] = {
     {Flag::drain, "drain", '\0', in_serve, Value::duration, "TIME",
      {"on SIGTERM or Ctrl-C, wait at most TIME (default 30s)", "SIGTERM이나 Ctrl-C를 받으면 최대 TIME 기다립니다 (기본 30s)"},
      {"Nobody new is accepted, who is in the queue is served, idle sessions are ended, busy ones finish. Busy is also who "
-      "waits for an answer of the target of forward, or of what is behind stdio; a program of exec is told that its input "
+      "waits for an answer of the target of forward, or of what is behind stdio, until nothing of it has come for a second; a program of exec is told that its input "
       "has ended, and may say what it still has to say. What is left after TIME is cut off, and the exit status is 3. A "
       "second signal ends at once.",
-      "새 연결은 받지 않고, 대기열에 있던 연결은 처리하며, 쉬는 세션은 끝내고, 바쁜 세션은 마치게 합니다. forward의 대상이나 stdio 뒤의 프로그램에게서 아직 답을 기다리는 세션도 바쁜 세션입니다. exec의 프로그램에는 입력이 끝났음을 알리고 남은 답을 마저 하게 합니다. TIME이 지나도 남은 세션은 끊고 종료 상태 3으로 끝납니다. 신호를 한 번 더 보내면 "
+      "새 연결은 받지 않고, 대기열에 있던 연결은 처리하며, 쉬는 세션은 끝내고, 바쁜 세션은 마치게 합니다. forward의 대상이나 stdio 뒤의 프로그램에게서 답을 기다리는 세션도, 그 답이 1초 동안 더 오지 않을 때까지는 바쁜 세션입니다. exec의 프로그램에는 입력이 끝났음을 알리고 남은 답을 마저 하게 합니다. TIME이 지나도 남은 세션은 끊고 종료 상태 3으로 끝납니다. 신호를 한 번 더 보내면 "
       "바로 끝납니다."}},
     {Flag::backlog, "backlog", '\0', in_serve, Value::count, "N",
      {"connections that may wait to be accepted", "받아들여지기를 기다릴 수 있는 연결의 수"},

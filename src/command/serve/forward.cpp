@@ -12,6 +12,8 @@
 #include <meari/deadline.hpp>
 #include <meari/scope.hpp>
 
+#include "owed.hpp"
+
 namespace meari::command {
 namespace {
 
@@ -82,10 +84,11 @@ class Forwarder {
       client.abort();
       co_await Result<>(loop());
     }
+    Owed owed(session);
     auto both_ways = [&](Scope& scope) -> Task<> {
-      auto answers = [&] { return relay_answers(target, client, session); };
+      auto answers = [&] { return relay_answers(target, client, owed); };
       scope.spawn(answers);
-      co_await relay_requests(client, target, session);
+      co_await relay_requests(client, target, owed);
     };
     Result<> over = co_await as_result(scoped(both_ways));
     if (!over && over.error().peer_is_gone()) {
@@ -115,26 +118,25 @@ class Forwarder {
   }
 
   // Who has asked and has no answer is waited for when the server stops; the answer may take its time in the target.
-  Task<> relay_requests(Client& client, Stream& target, Session& session) {
+  Task<> relay_requests(Client& client, Stream& target, Owed& owed) {
     while (Chunk data = co_await client.read()) {
-      session.at_drain(AtDrain::wait);
+      owed.asked();
       const Result<> written = co_await as_result(target.write(std::move(data)));
       if (!written) co_await Result<>(of_target(written.error()));
     }
-    session.at_drain(AtDrain::wait);  // its end of input asks as well
+    owed.asked();  // its end of input asks as well
     const Result<> finished = co_await as_result(target.finish());
     if (!finished) co_await Result<>(of_target(finished.error()));
   }
 
-  Task<> relay_answers(Stream& target, Client& client, Session& session) {
+  Task<> relay_answers(Stream& target, Client& client, Owed& owed) {
     for (;;) {
-      Result<Chunk> data = co_await as_result(target.read_some(client.piece()));
+      Result<Chunk> data = co_await as_result(owed.read(target, client.piece()));
       if (!data) co_await Result<>(of_target(data.error()));
       if (data->empty()) break;
-      session.at_drain(AtDrain::end);
       co_await client.write(*std::move(data));
     }
-    session.at_drain(AtDrain::end);
+    owed.over();
     co_await client.finish();
   }
 

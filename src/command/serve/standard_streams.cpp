@@ -8,6 +8,8 @@
 #include <meari/scope.hpp>
 #include <meari/standard.hpp>
 
+#include "owed.hpp"
+
 #include "src/command/speech/escaper.hpp"
 
 namespace meari::command {
@@ -24,11 +26,12 @@ class StandardStreams {
 
   Task<> serve(Client& client, Session& session) {
     Error send_failure;
+    Owed owed(session);
     answers_ = input_.medium() != Medium::terminal && !input_is_absent();
     auto both_ways = [&](Scope& scope) -> Task<> {
-      auto sending = [&] { return send(client, scope, session, send_failure); };
+      auto sending = [&] { return send(client, scope, owed, send_failure); };
       scope.spawn(sending);
-      co_await receive(client, scope, session);
+      co_await receive(client, scope, owed);
     };
     co_await scoped(both_ways);
     if (send_failure) co_await Result<>(send_failure);
@@ -37,18 +40,18 @@ class StandardStreams {
  private:
   // Never fails: what the client has sent already is still to be printed. Nor does a terminal's end of file, or no input
   // at all, end what the client has to say.
-  Task<> send(Client& client, Scope& scope, Session& session, Error& failure) {
+  Task<> send(Client& client, Scope& scope, Owed& owed, Error& failure) {
     if (input_is_absent()) co_return;
-    Result<> sent = co_await as_result(send_input(client, session));
+    Result<> sent = co_await as_result(send_input(client, owed));
     answers_ = false;
-    session.at_drain(AtDrain::end);
+    owed.over();
     if (sent) sent = co_await as_result(at_end_of_input(client, scope));
     if (!sent && sent.error() != Errc::canceled) failure = sent.error();
   }
 
-  Task<> send_input(Client& client, Session& session) {
+  Task<> send_input(Client& client, Owed& owed) {
     for (;;) {
-      Result<Chunk> data = co_await as_result(input_.read_some(client.piece()));
+      Result<Chunk> data = co_await as_result(next_input(client, owed));
       if (!data) {
         if (data.error() == Errc::canceled) co_await std::move(data);
         if (data.error() == Errc::closed) co_return;
@@ -57,9 +60,13 @@ class StandardStreams {
         co_return premises_.stop();
       }
       if (data->empty()) co_return;
-      session.at_drain(AtDrain::end);
       co_await client.write(*std::move(data));
     }
+  }
+
+  Task<Chunk> next_input(Client& client, Owed& owed) {
+    if (answers_) co_return co_await owed.read(input_, client.piece());
+    co_return co_await input_.read_some(client.piece());
   }
 
   Task<> at_end_of_input(Client& client, Scope& scope) {
@@ -75,9 +82,9 @@ class StandardStreams {
   }
 
   // A program at our other end that has been asked is waited for when the server stops; a person who stops it is not.
-  Task<> receive(Client& client, Scope& scope, Session& session) {
+  Task<> receive(Client& client, Scope& scope, Owed& owed) {
     while (Chunk data = co_await client.read()) {
-      if (answers_) session.at_drain(AtDrain::wait);
+      if (answers_) owed.asked();
       const Result<> printed = co_await as_result(print(std::move(data)));
       if (printed) continue;
       if (printed.error() != Errc::canceled) {
