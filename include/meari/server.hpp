@@ -9,6 +9,9 @@
 // A handler is `Task<>(Stream)` or `Task<>(Stream, Session&)`. Its failure ends its session and nothing else; so does
 // an exception. What one session does never waits for another.
 //
+// What a peer got from a handler that failed may be half of an answer, so the Stream that the handler holds ends with RST
+// then, and not with a FIN, which would say that this was all. A peer that timed out by the server's Timeouts gets a FIN.
+//
 // Limits pause and resume; nothing stops for ever. At max_sessions, or without descriptors or memory, nobody is taken
 // from the queue until a session has ended (or 100 ms have passed), and at max_rate until the second is over; clients wait
 // there meanwhile.
@@ -158,7 +161,7 @@ class MEARI_EXPORT Server {
   // A listener that somebody else opened.
   void listen(Listener listener);
 
-  // Serves until drain() has ended. Once.
+  // Serves until drain() has ended. Once. Cancelled it cuts off every session, also while it drains, and fails with canceled.
   [[nodiscard]] Task<> run();
   // Begins to drain. A second call ends at once what is left. On the loop's thread.
   void drain() noexcept;
@@ -208,6 +211,7 @@ class MEARI_EXPORT Server {
   void handler_ended(Active& active);
   void leave(Active& active, const TaskFailure& failure);
   static SessionEnd conclude(Active& active, const TaskFailure& failure);
+  [[nodiscard]] static bool breaks_off(const Active& active, const TaskFailure& failure);
   [[nodiscard]] static SessionEnd::How judge(const Active& active, const TaskFailure& failure);
   static void end_idle(House& house);
   static void cut_off(House& house);

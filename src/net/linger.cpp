@@ -145,7 +145,9 @@ void close_at_once(Loop& loop, SlotId slot, bool abort) noexcept {
 void let_go(Loop& loop, SlotId slot) noexcept {
   const SlotFacts facts = loop.backend().facts(slot);
   if (facts.number == 0) return;
-  if (facts.failed || facts.broken) return close_at_once(loop, slot, true);
+  const SlotPolicy* policy = loop.backend().policy(slot);
+  const bool break_off = policy != nullptr && policy->terms != nullptr && policy->terms->break_off;
+  if (facts.failed || facts.broken || break_off) return close_at_once(loop, slot, true);
   // Somebody still waits on it: the owner wants it gone all the same.
   const bool in_use = facts.receiving != nullptr || facts.sending != nullptr;
   if (!facts.connected || facts.ended || in_use) return close_at_once(loop, slot, false);

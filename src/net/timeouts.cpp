@@ -47,7 +47,10 @@ void look(Ready& ready) {
       next = due;
     } else {
       next = now + idle;
-      if (facts.receiving != nullptr && facts.sending == nullptr) backend.cancel(*facts.receiving, Errc::timed_out);
+      if (facts.receiving != nullptr && facts.sending == nullptr) {
+        terms->timed_out = true;
+        backend.cancel(*facts.receiving, Errc::timed_out);
+      }
     }
   }
   if (terms->limits.stall_ms != 0 && facts.sending != nullptr) {
@@ -55,6 +58,7 @@ void look(Ready& ready) {
     if (now < due) {
       next = std::min(next, due);
     } else {
+      terms->timed_out = true;
       backend.cancel(*facts.sending, Errc::timed_out);
     }
   }
@@ -62,7 +66,7 @@ void look(Ready& ready) {
     // Who is not waited for is not to blame.
     const bool waited_for = facts.receiving != nullptr || facts.sending != nullptr;
     if (too_slow(*terms->limits.progress, facts, now) && waited_for) {
-      terms->too_slow = true;
+      terms->too_slow = terms->timed_out = true;
       if (facts.receiving != nullptr) backend.cancel(*facts.receiving, Errc::timed_out);
       if (facts.sending != nullptr) backend.cancel(*facts.sending, Errc::timed_out);
     }

@@ -169,11 +169,13 @@ Task<> Server::run() {
   listeners_.clear();
   drain_deadline_ = std::min(drain_deadline_, loop_.now() + options_.drain);
   draining_ = true;
+  bool canceled = false;
   while (accepting && (sessions_ != 0 || anybody_lingers()) && !out_of_time()) {
     end_idle();
     const Time next = std::min(drain_deadline_, loop_.now() + drain_step);
     const Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(next, room_->left.receive()));
-    if (!left && left.error() == Errc::canceled) break;
+    canceled = !left && left.error() == Errc::canceled;
+    if (canceled) break;
   }
   cut_off();
   // Whatever happens to us, our sessions are over before we are.
@@ -185,6 +187,7 @@ Task<> Server::run() {
   }
   tell_drained();
   co_await std::move(accepting);
+  if (canceled) co_await fail(Errc::canceled);
 }
 
 Task<> Server::accept_all(Listener& listener) {
@@ -344,7 +347,9 @@ void Server::start(Active& active, Stream stream, bool entered) {
 
 void Server::handler_ended(Active& active) {
   const TaskFailure failure{active.task->take_error(), active.task->take_exception()};
+  if (!active.terms.closed) active.terms.break_off = breaks_off(active, failure);
   active.task->destroy();  // and with it the Stream, which leaves its totals in the terms
+  active.terms.break_off = false;
   leave(active, failure);
 }
 
@@ -406,6 +411,18 @@ SessionEnd::How Server::judge(const Active& active, const TaskFailure& failure) 
   if (failure.error.peer_is_gone()) return SessionEnd::How::peer_gone;
   if (failure.error != Errc::timed_out) return SessionEnd::How::failed;
   return active.terms.too_slow ? SessionEnd::How::too_slow : SessionEnd::How::timed_out;
+}
+
+// What was sent so far may be half an answer, and after a FIN it would look like all of it. Nobody is misled where the peer
+// itself was silent for too long, or where a drain found it waiting.
+bool Server::breaks_off(const Active& active, const TaskFailure& failure) {
+  switch (judge(active, failure)) {
+    case SessionEnd::How::finished:
+    case SessionEnd::How::drained: return false;
+    case SessionEnd::How::timed_out: return !active.terms.timed_out;
+    case SessionEnd::How::too_slow: return false;
+    default: return true;
+  }
 }
 
 void Server::resume() {

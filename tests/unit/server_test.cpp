@@ -114,8 +114,8 @@ TEST_P(ServerTest, an_exception_ends_its_own_session_only) {
     Stream quiet = co_await connect(address.to_string());
     Stream loud = co_await connect(address.to_string());
     co_await loud.write("throw");
-    Chunk end = co_await loud.read();
-    EXPECT_TRUE(end.empty());
+    Result<Chunk> end = co_await as_result(loud.read());
+    if (test::missing(test::Need::resets).empty()) EXPECT_EQ(end.error(), Errc::connection_reset);
     co_await quiet.write("still here");
     Chunk reply = co_await quiet.read();
     EXPECT_EQ(reply.text(), "still here");
@@ -363,6 +363,75 @@ TEST_P(ServerTest, a_peer_that_takes_nothing_is_ended) {
   ASSERT_TRUE(with_client(server, client));
   ASSERT_EQ(ends.size(), 1u);
   EXPECT_EQ(ends[0].how, SessionEnd::How::timed_out);
+}
+
+// Half of an answer must not look like all of it: RST, whatever made the handler fail. FIN where nothing failed.
+TEST_P(ServerTest, a_handler_that_fails_breaks_its_stream_off) {
+  if (const std::string missing = test::missing(test::Need::resets); !missing.empty()) GTEST_SKIP() << missing;
+  Stream kept;
+  auto handler = [&kept](Stream peer) -> Task<> {
+    Chunk order = co_await peer.read();
+    co_await peer.write("half an answer");
+    Chunk go = co_await peer.read();  // so that the half has arrived
+    if (order.text() == "throw") throw std::runtime_error("a bug in the handler");
+    if (order.text() == "fail") co_await fail(Errc::limit_reached);
+    if (order.text() == "late") co_await with_timeout(1ms, sleep_for(1h));
+    if (order.text() == "target") co_await fail(Errc::connection_reset);  // of somebody else
+    if (order.text() == "keep") {
+      kept = std::move(peer);
+      co_await fail(Errc::limit_reached);
+    }
+  };
+  Server server(*loop, handler, options());
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto client = [&]() -> Task<> {
+    for (const std::string_view order : {"throw", "fail", "late", "target", "return", "keep"}) {
+      Stream stream = co_await connect(address.to_string());
+      co_await stream.write(order);
+      Chunk half = co_await stream.read_exactly(14);
+      co_await stream.write("go");
+      if (order == "keep") {  // is not the server's any more
+        while (ends.size() < 6) co_await sleep_for(1ms);
+        co_await kept.write("more");
+        Chunk more = co_await stream.read();
+        EXPECT_EQ(more.text(), "more");
+        kept = Stream();
+      }
+      Result<Chunk> end = co_await as_result(stream.read());
+      if (order == "return" || order == "keep") EXPECT_TRUE(end && end->empty()) << order;
+      else EXPECT_EQ(end.error(), Errc::connection_reset) << order;
+    }
+  };
+  ASSERT_TRUE(with_client(server, client));
+}
+
+TEST_P(ServerTest, cancelled_it_says_so_also_while_it_drains) {
+  for (const bool drains : {false, true}) {
+    auto handler = [](Stream peer) -> Task<> {
+      Chunk data = co_await peer.read();
+      co_await sleep_for(1h);
+    };
+    Server server(*loop, handler, options());
+    const Address address = server.listen("127.0.0.1:0").value().front();
+    Result<> served;
+    auto program = [&]() -> Task<> {
+      Stream stream = co_await connect(address.to_string());
+      co_await stream.write("x");
+      auto body = [&](Scope& scope) -> Task<> {
+        auto serving = [&]() -> Task<> { served = co_await as_result(server.run()); };
+        scope.spawn(serving);
+        while (server.sessions() == 0) co_await sleep_for(1ms);
+        if (drains) server.drain();
+        for (int turn = 0; turn < 5; ++turn) co_await sleep_for(1ms);
+        EXPECT_EQ(server.sessions(), 1U);
+        scope.cancel();
+      };
+      co_await ignore_error(with_timeout(patience, scoped(body)));
+    };
+    ASSERT_TRUE(loop->block_on(program));
+    EXPECT_EQ(served.error(), Errc::canceled) << drains;
+    EXPECT_EQ(server.drained().cut_off, 1U) << drains;
+  }
 }
 
 TEST_P(ServerTest, draining_ends_idle_sessions_and_lets_busy_ones_finish) {
