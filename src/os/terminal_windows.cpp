@@ -24,5 +24,7 @@ bool is_terminal(Standard stream) noexcept {
 // Nobody stops a process here to go on with it later.
 KeptModes::KeptModes() noexcept = default;
 KeptModes::~KeptModes() = default;
+Descriptor KeptModes::gone_on() const noexcept { return no_descriptor; }
+void KeptModes::taken() const noexcept {}
 
 }  // namespace meari::os

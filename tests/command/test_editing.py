@@ -80,6 +80,7 @@ class Editing(support.Case):
             shell.wait_for(rb"Stopped.*\s.*ready\$ ")
             modes_are(of_the_shell, shell)
             shell.type(b"fg\n")
+            shell.wait_for(rb"\x1b\[J> hel$")                               # what was typed stands there again
             modes_are(editing, shell)
             shell.type(b"lo\r")
             shell.wait_for(rb"bytes received: 6")

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <meari/deadline.hpp>
+#include <meari/readiness.hpp>
 
 #include "dial.hpp"
 #include "src/command/speech/library_text.hpp"
@@ -111,6 +112,8 @@ Task<> Conversation::both_ways() {
   auto body = [this](Scope& scope) -> Task<> {
     auto sending = [this, &scope] { return send(scope); };
     scope.spawn(sending);
+    auto redrawing = [this] { return redraw_after_stops(); };
+    if (editor_ != nullptr && editor_->gone_on() != no_descriptor) scope.spawn(redrawing);
     co_await receive(scope);
   };
   co_await scoped(body);
@@ -229,6 +232,16 @@ Task<Chunk> Conversation::edited_line() {
     const Chunk typed = co_await input_.read();
     if (typed.empty()) co_return Chunk();
     editor_->feed(typed.text());
+  }
+}
+
+Task<> Conversation::redraw_after_stops() {
+  const Result<Watched> gone_on = Watched::watch(editor_->gone_on(), loop_);
+  if (!gone_on) co_return;
+  for (;;) {
+    co_await gone_on->readable();
+    std::string line = editor_->again();
+    if (at_prompt_) co_await print(std::move(line));
   }
 }
 

@@ -65,6 +65,8 @@ class Conversation {
   // The next line as it is to be sent; nothing at the end of input.
   Task<Chunk> plain_line();
   Task<Chunk> edited_line();
+  // What was typed so far is shown again after Ctrl-Z and fg.
+  Task<> redraw_after_stops();
   Task<> at_end_of_input(Scope& scope);
   Task<> deliver(Chunk data);
   Task<> deliver_as_it_is(Chunk data);

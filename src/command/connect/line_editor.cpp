@@ -161,6 +161,14 @@ class Editor final : public LineEditor {
     return output();
   }
 
+  [[nodiscard]] Descriptor gone_on() const override { return modes_ ? modes_->gone_on() : no_descriptor; }
+
+  std::string again() override {
+    modes_->taken();
+    static_cast<void>(hide());  // where it was nobody knows now
+    return "\r\x1b[J" + show();
+  }
+
  private:
   static char* prompt_of(EditLine* edit) {
     void* self = nullptr;

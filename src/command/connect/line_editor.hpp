@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include <meari/operation.hpp>
+
 namespace meari::command {
 
 struct EditedLine {
@@ -41,6 +43,10 @@ class LineEditor {
   // Takes the line off the screen, and puts it back.
   [[nodiscard]] virtual std::string hide() = 0;
   [[nodiscard]] virtual std::string show() = 0;
+  // Readable when the process goes on after a stop (Ctrl-Z, then fg), and something else stands on the screen; or
+  // no_descriptor. Then again() puts the line where the cursor is.
+  [[nodiscard]] virtual Descriptor gone_on() const = 0;
+  [[nodiscard]] virtual std::string again() = 0;
 
  protected:
   LineEditor() = default;
