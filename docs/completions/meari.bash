@@ -29,7 +29,7 @@ _meari() {
     --log) COMPREPLY=($(compgen -W 'text json' -- "$word")); return ;;
     --workers) COMPREPLY=(); return ;;
     --accept-delay) COMPREPLY=(); return ;;
-    --record) COMPREPLY=(); return ;;
+    --record) COMPREPLY=($(compgen -d -- "$word")); return ;;
     --message | -m) COMPREPLY=(); return ;;
     --timeout) COMPREPLY=(); return ;;
     --source) COMPREPLY=(); return ;;
@@ -47,10 +47,10 @@ _meari() {
     --send) COMPREPLY=(); return ;;
     --expect) COMPREPLY=(); return ;;
     --server-pid) COMPREPLY=(); return ;;
-    --save) COMPREPLY=(); return ;;
-    --percentiles) COMPREPLY=(); return ;;
-    --plot) COMPREPLY=(); return ;;
-    --compare) COMPREPLY=(); return ;;
+    --save) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --percentiles) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --plot) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --compare) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --fail-on) COMPREPLY=(); return ;;
     --on-eof) COMPREPLY=($(compgen -W 'half-close close keep wait:' -- "$word")); return ;;
     --idle) COMPREPLY=(); return ;;

@@ -91,9 +91,9 @@ struct StreamTerms {
   bool owned = false;  // made by Stream::set_timeouts() and deleted with the stream
   bool closed = false;
   bool peer_finished = false;
-  bool too_slow = false;   // ended for lack of progress
-  bool timed_out = false;  // … or for being idle or stalled: one of these timeouts, and none of the owner's own
-  bool break_off = false;  // whoever lets go of the stream has failed: it ends with RST
+  bool too_slow = false;           // ended for lack of progress
+  bool timed_out = false;          // … or for being idle or stalled: one of these timeouts, and none of the owner's own
+  bool break_off = false;          // whoever lets go of the stream has failed: it ends with RST
   Farewells* farewells = nullptr;  // where a lingering close is counted; outlives this
   union {
     Limits limits;  // until it is closed

@@ -14,6 +14,8 @@ inline constexpr int first_passed_descriptor = 3;
 // How many descriptors were passed to this very process (LISTEN_FDS, LISTEN_PID). What was meant for another is not counted.
 [[nodiscard]] std::size_t passed_descriptors() noexcept;
 
+// Fails with closed where nobody has opened it. To be asked before this program opens something that gets its number.
+Result<> check_open(Descriptor descriptor);
 // Writes all of it and closes the descriptor.
 Result<> announce(Descriptor descriptor, std::string_view text);
 

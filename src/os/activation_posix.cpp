@@ -1,8 +1,11 @@
 #include "activation.hpp"
 
+#include <fcntl.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <optional>
+#include <string>
 
 #include "native.hpp"
 
@@ -19,6 +22,9 @@ std::optional<long> number_in(const char* variable) noexcept {
   return number;
 }
 
+constexpr char announcing[] = "announce to";
+std::string name_of(Descriptor descriptor) { return "fd:" + std::to_string(static_cast<int>(descriptor)); }
+
 }  // namespace
 
 std::size_t passed_descriptors() noexcept {
@@ -28,12 +34,17 @@ std::size_t passed_descriptors() noexcept {
   return count > 0 && count <= most ? static_cast<std::size_t>(count) : 0;
 }
 
+Result<> check_open(Descriptor descriptor) {
+  if (sys::fcntl(descriptor, F_GETFD, 0) >= 0) return {};
+  return system_error(sys::last_error(), announcing, name_of(descriptor));
+}
+
 Result<> announce(Descriptor descriptor, std::string_view text) {
   Result<> told;
   while (told && !text.empty()) {
     const std::ptrdiff_t written = sys::write(descriptor, text.data(), text.size());
     if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
-    else if (sys::last_error() != EINTR) told = system_error(sys::last_error(), "write");
+    else if (sys::last_error() != EINTR) told = system_error(sys::last_error(), announcing, name_of(descriptor));
   }
   sys::close(descriptor);
   return told;

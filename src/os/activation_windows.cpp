@@ -4,6 +4,7 @@
 namespace meari::os {
 
 std::size_t passed_descriptors() noexcept { return 0; }
-Result<> announce(Descriptor, std::string_view) { return Error(Errc::not_supported, "write"); }
+Result<> check_open(Descriptor) { return Error(Errc::not_supported, "announce to"); }
+Result<> announce(Descriptor, std::string_view) { return Error(Errc::not_supported, "announce to"); }
 
 }  // namespace meari::os

@@ -206,10 +206,13 @@ const char* Error::advice() const noexcept {
     if (code() == Errc::not_found) return "Check the spelling of the path.";
     if (code() == Errc::permission_denied) return "Check the owner and the mode of the path.";
   }
+  if (code() == Errc::closed &&
+      (operation() == std::string_view("take over") || operation() == std::string_view("announce to")))
+    return "Whoever starts this program has to open the descriptor and pass it on.";
   if (code() == Errc::permission_denied && binding && !path)
     return "A port below 1024 needs a privilege; choose a port from 1024 up, or give the program CAP_NET_BIND_SERVICE.";
   if (code() == Errc::address_in_use && path)
-    return "Another program listens on this path; choose another one or stop it.";
+    return "Another program listens on this path, or it is no socket; choose another one.";
   if (code() == Errc::connection_refused && path)
     return "Nothing listens on this path any more; start the server again.";
   if (code() == Errc::not_found && binding) return "Make the directory of this path first.";

@@ -83,7 +83,7 @@ class Admission(support.Case):
             self.assertFalse(self.served(server, LOOPBACK))
             write("127.0.0.2\nnonsense\n")
             server.signal(signal.SIGHUP)
-            server.wait_for("stay as they were: network nonsense: ")
+            server.wait_for(r"stay as they were: network nonsense \(\S+:2\): ")
             self.assertTrue(self.served(server, "127.0.0.2"))
             old.sendall(b"still here")
             self.assertEqual(old.recv(100), b"still here")

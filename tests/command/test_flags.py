@@ -132,7 +132,17 @@ class Mistakes(support.Case):
             self.refused(*words)
 
     def test_a_refused_address_says_how_to_write_one(self):
-        self.assertIn("127.0.0.1:9000, [::1]:9000", self.refused("serve", "::1:9000"))
+        self.assertIn("       write 9000, :9000, localhost:9000, 127.0.0.1:9000, [::1]:9000", self.refused("serve", "127.0.0.1:70000"))
+        text = self.refused("serve", "::1:9000")                             # who is told what was meant need not read all forms
+        self.assertIn("did you mean [::1]:9000?", text)
+        self.assertNotIn("unix:", text)
+
+    def test_a_descriptor_that_nobody_opened_is_refused_before_anything_is_opened(self):
+        for words in (["--ready-fd", "77", "0"], ["fd:77"]):
+            run = meari("serve", *words)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("fd:77: already closed, or never opened\n       Whoever starts this program has to open", run.stderr.decode())
+            self.assertNotIn("listening", run.stderr.decode())
 
     def test_what_was_typed_cannot_control_the_terminal(self):
         for words in (["\x1b[31m"], ["serve", "a\x1b]0;x\x07"], ["serve", "--\x1b[2J"], ["connect", "x\ny:9000"], ["serve", "--idle", "\x9b1"]):

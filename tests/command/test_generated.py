@@ -113,6 +113,8 @@ class Shells(support.Case):
         self.assertEqual(self.completed_by_bash("meari", "connect", "--on-eof", "=", "k"), ["keep"])
         self.assertEqual(self.completed_by_bash("meari", "connect", "--backend", "="), ["auto", "uring", "uring-floor", "epoll", "iocp"])
         self.assertEqual(self.completed_by_bash("meari", "connect", "--timeout", ""), [])
+        self.assertEqual(self.completed_by_bash("meari", "serve", "--record", str(ROOT / "docs/m")), [str(ROOT / "docs/man")])
+        self.assertIn(str(ROOT / "README.md"), self.completed_by_bash("meari", "bench", "--save", str(ROOT / "README")))
         self.assertEqual(self.completed_by_bash("meari", "--lang", "k"), ["ko"])
         self.assertEqual(self.completed_by_bash("meari", "help", "c"), ["connect"])
         for verb in ("serve", "connect", "bench"):

@@ -59,13 +59,19 @@ class Both(support.Case):
                 if input_is is not None:
                     reading, writing = os.pipe()
                     os.write(writing, input_is)
-                    os.close(writing)
                     more["stdin"] = reading
                 server = self.server("--hexdump", "--record", folder, *words, f"{LOOPBACK}:0", *program, backend=backend, **more)
                 if input_is is not None:
                     os.close(reading)
                 with server.connect() as client:
-                    heard = exchange(client, said)
+                    if input_is is None:
+                        heard = exchange(client, said)
+                    else:                                                  # whose end may be that of the server
+                        client.sendall(said)
+                        client.shutdown(socket.SHUT_WR)
+                        server.wait_for("#1 ← .*end")
+                        os.close(writing)
+                        heard = read_all(client)
                 if hears is not None:
                     self.assertEqual(heard, hears)
                 server.wait_for(r"#1 .*received")

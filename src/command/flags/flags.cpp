@@ -33,7 +33,7 @@ constexpr FlagInfo flag_table[] = {
     {Flag::limit_rate, "limit-rate", '\0', in_serve, Value::text, "SIZE",
      {"at most SIZE bytes a second on each connection: 64k, 1M", "연결마다 1초에 오가는 바이트의 한도: 64k, 1M"},
      {"In each direction, whatever the handler. What comes faster is not read, so that the peer has to wait; nothing is "
-      "lost. k and M are powers of 1024. Not for datagrams, which nobody could have wait. Default: no limit.",
+      "lost. k and M are powers of 1024. Datagrams cannot be made to wait, so not with udp:. Default: no limit.",
       "처리기가 무엇이든 양방향에 따로 적용됩니다. 더 빨리 오는 것은 읽지 않고 상대를 기다리게 하므로 잃는 것은 없습니다. k와 M은 1024의 거듭제곱입니다. 데이터그램은 기다리게 할 수 없으므로 함께 쓸 수 없습니다. 기본값은 한도 없음입니다."}},
     {Flag::min_progress, "min-progress", '\0', in_serve, Value::text, "SIZE/TIME",
      {"end who moves less than SIZE bytes in TIME: 1k/30s", "TIME 동안 SIZE바이트도 오가지 않으면 끝냅니다: 1k/30s"},
@@ -235,21 +235,21 @@ constexpr FlagInfo flag_table[] = {
      {"at the end of input: half-close, close, keep, wait:5s", "입력이 끝나면: half-close, close, keep, wait:5s"},
      {"half-close (default) says that we have finished (FIN) and waits for the peer to finish. close ends the "
       "conversation at once. keep says nothing and waits for the peer. wait:TIME is keep for at most TIME. An absent "
-      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given. serve has an input with the handler stdio.",
+      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given. In serve it is for the handler stdio.",
       "half-close(기본)는 보내기를 마쳤다고 알리고(FIN) 상대가 마칠 때까지 기다립니다. close는 대화를 바로 끝냅니다. keep은 알리지 않고 상대를 기다립니다. wait:시간은 그 "
       "시간까지만 keep과 같습니다. 입력이 아예 없으면(</dev/null, <&-, nohup) --on-eof를 적지 않는 한 입력의 끝으로 보지 않습니다. serve에서는 처리기 stdio에 씁니다."}},
     {Flag::raw, "raw", '\0', in_serve | in_connect, Value::none, "",
      {"print what comes as it is, on a terminal too", "받은 것을 터미널에도 그대로 출력합니다"},
      {"Without it, what comes is escaped on a terminal (\\x1b), because it could control the terminal. In a pipe "
-      "bytes are never changed. serve prints what comes with the handler stdio.",
+      "bytes are never changed. In serve it is for the handler stdio.",
       "이 옵션이 없으면 터미널에는 제어 문자를 풀어서(\\x1b) 출력합니다. 받은 내용이 터미널을 조종할 수 있기 때문입니다. 파이프에서는 언제나 바이트를 그대로 둡니다. serve에서는 처리기 stdio에 씁니다."}},
     {Flag::hexdump, "hexdump", '\0', in_serve | in_connect, Value::none, "",
      {"show every byte in both directions, in hexadecimal", "주고받는 모든 바이트를 16진수로 보여 줍니다"},
      {"→ is what goes out and ← what comes in, each with its time since connecting, its offset and its text. With connect, and with "
       "serve stdio, it takes the place of what is received on a terminal; otherwise it goes to standard error, and standard output stays "
       "as it is. With serve each line begins with the number of its session, or with the address that a datagram came from; "
-      "the peer waits while nobody reads the lines.",
-      "→는 보낸 것, ←는 받은 것이며, 연결한 뒤의 시간, 위치, 글자를 함께 보여 줍니다. connect와 serve stdio에서 출력이 터미널이면 받은 내용 대신 나오고, 그 밖에는 표준 오류로 나가며 표준 출력은 그대로입니다. serve에서는 줄마다 세션의 번호나 데이터그램을 보낸 주소가 앞에 붙으며, 읽는 쪽이 느리면 상대가 기다립니다."},
+      "the peer waits while nobody reads the lines, and --log json cannot be used with it.",
+      "→는 보낸 것, ←는 받은 것이며, 연결한 뒤의 시간, 위치, 글자를 함께 보여 줍니다. connect와 serve stdio에서 출력이 터미널이면 받은 내용 대신 나오고, 그 밖에는 표준 오류로 나가며 표준 출력은 그대로입니다. serve에서는 줄마다 세션의 번호나 데이터그램을 보낸 주소가 앞에 붙으며, 읽는 쪽이 느리면 상대가 기다립니다. --log json과는 함께 쓸 수 없습니다."},
      bit(Flag::raw)},
     {Flag::idle, "idle", '\0', in_serve | in_connect, Value::duration, "TIME",
      {"give up after TIME without a byte (0: never)", "TIME 동안 오가는 것이 없으면 그만둡니다 (0: 계속 기다림)"},
@@ -335,6 +335,8 @@ constexpr Example serve_examples[] = {
      {"a program for each client, without a shell", "클라이언트마다 프로그램 하나를 셸 없이 실행합니다"}},
     {"meari serve --once stdio 9000 <photo.jpg",
      {"give a file to whoever comes first", "먼저 오는 상대에게 파일을 건넵니다"}},
+    {"meari serve --hexdump --record recordings",
+     {"see every byte, and keep it in files", "모든 바이트를 보고 파일에도 남깁니다"}},
     {"meari serve --once --log json 0",
      {"one session on a free port, for a script", "스크립트용: 빈 포트에서 세션 하나"}},
 };
@@ -384,7 +386,7 @@ constexpr VerbInfo verb_table[] = {
       "터미널에서는 입력한 줄을 하나씩 보내고, 돌아온 것과 바이트 수를 출력합니다. 셸처럼 줄을 고칠 수 있고 화살표로 지난 줄을 불러올 수 있으며, 빈칸으로 시작한 줄은 기록하지 않습니다. 터미널이 아니면 표준 입력은 상대에게, 상대가 보낸 것은 표준 출력으로, 서로 기다리지 않고 그대로 흐릅니다. 도중에 "
       "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다."},
      connect_examples},
-    {Verb::bench, "bench", "ADDRESS", {"measure a server", "서버를 잽니다"},
+    {Verb::bench, "bench", "ADDRESS", {"measure a server", "서버의 성능을 잽니다"},
      {"Sends messages, compares every byte of the replies, and reports rate and latency, with how busy and how late this "
       "program was itself: VALID, or SUSPECT with the reason. Meant for servers that echo, such as meari serve; --send and "
       "--expect speak to others. A wrong reply ends its connection, and the exit status is 4.",
@@ -401,9 +403,9 @@ constexpr StatusInfo status_table[] = {
     {static_cast<int>(Status::network),
      {"the network or the system: nobody listens, address in use …",
       "네트워크나 시스템: 연결 거부, 사용 중인 주소 등"}},
-    {static_cast<int>(Status::usage), {"the command line", "명령줄이 잘못되었습니다"}},
+    {static_cast<int>(Status::usage), {"the command line makes no sense", "명령줄이 잘못되었습니다"}},
     {static_cast<int>(Status::cut_short), {"data was cut short", "데이터가 도중에 끊겼습니다"}},
-    {static_cast<int>(Status::check_failed), {"a check failed (--expect-echo)", "확인에 실패했습니다 (--expect-echo)"}},
+    {static_cast<int>(Status::check_failed), {"a check failed: --expect-echo, a wrong reply to bench", "확인에 실패했습니다: --expect-echo, bench가 받은 틀린 답"}},
     {static_cast<int>(Status::interrupted), {"interrupted", "사용자가 중단했습니다"}},
 };
 
@@ -422,7 +424,7 @@ constexpr AddressInfo address_table[] = {
 
 constexpr VariableInfo variable_table[] = {
     {"LC_ALL, LC_MESSAGES, LANG", everywhere,
-     {"the language of all messages, unless --lang is given", "--lang가 없을 때 메시지의 언어"}},
+     {"the language of all messages, unless --lang is given", "--lang이 없을 때 메시지의 언어"}},
     {"MEARI_BACKEND", in_serve | in_connect, {"as --backend", "--backend와 같습니다"}},
     {"NO_COLOR", in_serve | in_connect, {"when it is set: no colours", "설정되어 있으면 색을 쓰지 않습니다"}},
     {"TERM", in_connect, {"dumb: the terminal edits its lines itself", "dumb이면 줄 편집을 터미널에 맡깁니다"}},

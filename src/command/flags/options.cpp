@@ -150,7 +150,16 @@ class Reader {
     if (!refused_) refused_ = Refused{std::move(sentence), hints(typed_.language, meant, typed_.verb)};
   }
   void refuse(const Error& error, std::string_view meant = {}) {
-    if (!refused_) refused_ = Refused{message_of(typed_.language, error), hints(typed_.language, meant, typed_.verb)};
+    if (refused_) return;
+    std::string sentence = message_of(typed_.language, error);
+    // How addresses are written is advice, for who has not been told what was meant.
+    const std::string english = error.message();
+    const std::size_t cut = english.rfind("; write ");
+    std::string forms;
+    if (cut != std::string::npos) forms = translated(typed_.language, std::string_view(english).substr(cut + 2));
+    if (!forms.empty() && sentence.ends_with(forms)) sentence.resize(sentence.size() - forms.size() - 2);
+    refused_ = Refused{std::move(sentence), hints(typed_.language, meant, typed_.verb)};
+    if (meant.empty() && !forms.empty()) add_hint(std::move(forms));
   }
   void add_hint(std::string hint) {
     if (refused_) refused_->hints.insert(refused_->hints.begin(), std::move(hint));

@@ -25,6 +25,17 @@ std::string values_of(const FlagInfo& flag) {
   return flag.value == Value::policy ? std::string(policies) : std::string();
 }
 
+// Or a path of the file system.
+struct Paths {
+  std::string_view bash, zsh, fish;
+};
+Paths paths_of(const FlagInfo& flag) {
+  if (flag.choices.starts_with("DIR"))
+    return {"$(compgen -d -- \"$word\")", "_files -/", " -x -a '(__fish_complete_directories)'"};
+  if (flag.choices.starts_with("FILE")) return {"$(compgen -f -- \"$word\")", "_files", " -r -F"};
+  return {"", " ", " -x"};
+}
+
 std::string flag_words(std::optional<Verb> verb) {
   std::string words;
   for (const FlagInfo& flag : flags()) {
@@ -80,7 +91,7 @@ std::string zsh_spec(Language language, const FlagInfo& flag) {
   if (flag.value != Value::none) {
     value = ':' + (flag.value == Value::choice ? std::string(flag.name) : std::string(flag.choices)) + ':';
     if (const std::string values = values_of(flag); !values.empty()) value += '(' + zsh_escaped(values) + ')';
-    else value += ' ';
+    else value += paths_of(flag).zsh;
   }
   const std::string help = '[' + zsh_escaped(flag.help.in(language)) + ']' + value;
   const std::string_view joined = flag.value == Value::none ? "" : "=";
@@ -156,8 +167,9 @@ _meari() {{
     if (flag.value == Value::none) continue;
     const std::string letter = flag.letter == '\0' ? "" : std::string(" | -") + flag.letter;
     const std::string values = values_of(flag);
-    out += fmt::format("    --{}{}) COMPREPLY=({}); return ;;\n", flag.name, letter,
-                       values.empty() ? std::string() : fmt::format("$(compgen -W '{}' -- \"$word\")", values));
+    out += fmt::format(
+        "    --{}{}) COMPREPLY=({}); return ;;\n", flag.name, letter,
+        values.empty() ? std::string(paths_of(flag).bash) : fmt::format("$(compgen -W '{}' -- \"$word\")", values));
   }
   out += "  esac\n  local words\n  case $verb in\n";
   for (const VerbInfo& verb : verbs()) {
@@ -258,7 +270,7 @@ complete -c meari -f
     }
     if (flag.letter != '\0') out += std::string(" -s ") + flag.letter;
     out += fmt::format(" -l {}", flag.name);
-    if (flag.value != Value::none) out += " -x";
+    if (flag.value != Value::none) out += paths_of(flag).fish;
     if (const std::string values = values_of(flag); !values.empty()) out += fmt::format(" -a '{}'", values);
     out += " -d " + fish_text(flag.help) + '\n';
   }

@@ -277,6 +277,9 @@ Status serve(const ServeSettings& settings, Talk& talk) {
     if (where.form != Endpoint::Form::descriptor) continue;
     if (const Result<os::Adopted> found = os::examine(where.descriptor); !found) return refuse(talk, found.error());
   }
+  if (settings.ready_fd) {
+    if (const Result<> open = os::check_open(*settings.ready_fd); !open) return refuse(talk, open.error());
+  }
   static_cast<void>(os::raise_descriptor_limit());
   LineWriter writer(talk);  // outlives the loop, whose last step may be to end its Task
   View view(talk, settings.view);

@@ -18,7 +18,7 @@ inline constexpr Message<text> unknown_verb{"there is no verb {}", "{}: 그런 �
 inline constexpr Message<text> unknown_handler{"there is no handler {}", "{}: 그런 처리기는 없습니다"};
 inline constexpr Message<text> unknown_flag{"there is no flag {}", "{}: 그런 옵션은 없습니다"};
 inline constexpr Message<text, text> flag_of_other_verb{"{} is a flag of {}", "{}: {}의 옵션입니다"};
-inline constexpr Message<text> did_you_mean{"did you mean {}?", "혹시 {}?"};
+inline constexpr Message<text> did_you_mean{"did you mean {}?", "혹시 이것입니까? {}"};
 inline constexpr Message<text> handlers_are{"the handlers are: {}", "처리기: {}"};
 inline constexpr Message<text> verbs_are{"the verbs are: {}", "명령: {}"};
 inline constexpr Message<text> see_help{"see: {}", "도움말: {}"};
@@ -226,8 +226,8 @@ inline constexpr Message<std::uint16_t> chart_connected{
     "connected: the handshake is done; the system chose our port {}",
     "연결했습니다. 핸드셰이크가 끝났고 우리 포트 {}번은 시스템이 골랐습니다"};
 inline constexpr Message<std::uint16_t> chart_connected_from{
-    "connected: the handshake is done, from port {}, which was asked for",
-    "연결했습니다. 핸드셰이크가 끝났고 우리 포트는 지정한 {}번입니다"};
+    "connected: the handshake is done, from port {}, to which the socket was bound before",
+    "연결했습니다. 핸드셰이크가 끝났고 우리 포트는 연결하기 전에 붙인 {}번입니다"};
 inline constexpr Text chart_connected_path{"connected, inside this machine: no network takes part",
                                            "연결했습니다. 이 컴퓨터 안에서만 오가며 네트워크를 거치지 않습니다"};
 inline constexpr Message<std::size_t> chart_accepted{
@@ -313,8 +313,9 @@ inline constexpr Message<text, text, count> turned_away_with_others{
     "{} turned away: {}; others since the last such line: {}",
     "{}: 받지 않았습니다: {}. 지난번 알린 뒤로 받지 않은 다른 연결: {}"};
 inline constexpr Text not_admitted{"--allow and --deny do not admit it", "--allow와 --deny에 따라 받지 않는 곳입니다"};
-inline constexpr Text too_many_of_it{"its sessions are as many as may be, until one of them ends",
-                                     "이곳의 세션 수가 한도에 이르렀고, 하나가 끝나면 다시 받습니다"};
+inline constexpr Text too_many_of_it{
+    "its sessions are as many as may be by --max-per-source, until one of them ends",
+    "이곳의 세션 수가 --max-per-source의 한도에 이르렀고, 하나가 끝나면 다시 받습니다"};
 inline constexpr Message<> lists_read{"--allow and --deny were read again", "--allow와 --deny를 다시 읽었습니다"};
 inline constexpr Message<text> lists_kept{"--allow and --deny stay as they were: {}",
                                           "--allow와 --deny를 그대로 둡니다: {}"};
