@@ -408,12 +408,7 @@ class Epoll final : public Kernel<Epoll> {
   }
 
   void happened(const epoll_event& event) {
-    if (event.data.u64 == wake_tag) {
-      std::uint64_t count = 0;
-      awake_.store(false, std::memory_order_release);
-      static_cast<void>(sys::read(wake_, &count, sizeof count));
-      return;
-    }
+    if (event.data.u64 == wake_tag) return kernel::woken(wake_, awake_);
     Slot* slot =
         slots_.find({static_cast<std::uint32_t>(event.data.u64), static_cast<std::uint32_t>(event.data.u64 >> 32)});
     if (slot == nullptr) return;  // of a slot that has been closed since

@@ -539,7 +539,7 @@ class Iocp final : public Kernel<Iocp> {
     begin_turn(kernel::now());
     for (ULONG i = 0; i < count; ++i) {
       if (entries[i].lpOverlapped == nullptr) {
-        awake_.store(false, std::memory_order_release);
+        awake_.exchange(false, std::memory_order_acq_rel);  // who found it set has posted before: that is seen now
       } else {
         landed(*static_cast<Flight*>(entries[i].lpOverlapped));
       }

@@ -18,6 +18,12 @@ void wake(Descriptor eventfd, std::atomic<bool>& awake) noexcept {
   if (!os::notify(eventfd)) awake.store(false, std::memory_order_release);
 }
 
+void woken(Descriptor eventfd, std::atomic<bool>& awake) noexcept {
+  std::uint64_t count = 0;
+  static_cast<void>(sys::read(eventfd, &count, sizeof count));
+  awake.exchange(false, std::memory_order_acq_rel);
+}
+
 void wait_for_wake(Descriptor eventfd, std::atomic<bool>& awake, Time until) noexcept {
   constexpr long long longest = 1'000'000;
   int milliseconds = -1;
@@ -30,10 +36,7 @@ void wait_for_wake(Descriptor eventfd, std::atomic<bool>& awake, Time until) noe
   pollfd entry{.fd = sys::plain(eventfd), .events = POLLIN, .revents = 0};
   const int found = sys::poll(&entry, 1, milliseconds);
   if (found < 0 && sys::last_error() != EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  if (found <= 0) return;
-  awake.store(false, std::memory_order_release);
-  std::uint64_t count = 0;
-  static_cast<void>(sys::read(eventfd, &count, sizeof count));
+  if (found > 0) woken(eventfd, awake);
 }
 
 bool try_accept(Descriptor listener, int flags, Accept& accept) {

@@ -33,6 +33,10 @@ Result<Chunk> copied(Pool& pool, std::span<const std::byte> bytes);
 
 // Makes the eventfd readable, from any thread and from signal handlers. `awake` says that it is: nobody has looked since.
 void wake(Descriptor eventfd, std::atomic<bool>& awake) noexcept;
+// The loop has noticed, and looks at what was posted after this. The eventfd is emptied first: with `awake` taken back first,
+// a wake-up that comes between the two is emptied with the old one, `awake` says for ever that it is there, and no other one
+// comes through. And an exchange, not a store: who found `awake` set has posted before, and that has to be seen now.
+void woken(Descriptor eventfd, std::atomic<bool>& awake) noexcept;
 // Waits for that alone: for a backend that is lost.
 void wait_for_wake(Descriptor eventfd, std::atomic<bool>& awake, Time until) noexcept;
 

@@ -420,7 +420,7 @@ void Uring::take(const Completion& completion) {
   if (tag.kind == Kind::nothing) return;
   if (tag.kind == Kind::cancel) return withdrawn(completion.result);
   if (tag.kind == Kind::wake) {
-    awake_.store(false, std::memory_order_release);
+    awake_.exchange(false, std::memory_order_acq_rel);  // the kernel has emptied it: the order of kernel::woken()
     return watch_wake();
   }
   if (tag.place >= slots_.size()) return;
