@@ -354,7 +354,7 @@ bool is_everyday(const Scenario& scenario, const Failing& one) {
 // What may come of an allocation that fails: the Error that says so, or what a peer sees whose other end has failed so.
 // Never timed_out: that would be somebody who waits for what nobody does any more.
 bool says_so(const Error& error) noexcept {
-  return error == Errc::out_of_memory || error == Errc::unexpected_end || error == Errc::connection_reset;
+  return error == Errc::out_of_memory || error == Errc::unexpected_end || error.peer_is_gone();
 }
 
 void judge(Ran& ran, const Scenario& scenario, const Result<>& result, Clock::duration took) {
