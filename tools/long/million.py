@@ -153,10 +153,13 @@ class Million:
                 die(f"a server ended with status {server.returncode}: {text.strip()[-300:]}")
 
     def kill(self):
+        for number in (signal.SIGTERM, signal.SIGINT):  # whoever is in a hurry says it twice
+            signal.signal(number, signal.SIG_IGN)
         for process in self.servers + self.clients:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+        for process in self.servers + self.clients:
+            process.wait()
 
     def run(self):
         say(f"{self.connections:,} connections: {self.parts} servers on one port, {self.parts} clients")
