@@ -20,15 +20,13 @@ class Memory : public Contract {
     End client;
     End server;
   };
-  std::vector<Connection> connections(std::size_t count, bool small = false) {
+  std::vector<Connection> connections(std::size_t count, Buffers buffers = Buffers::usual) {
     const End listener = listen();
+    if (buffers == Buffers::small) narrow(listener);
     std::vector<Connection> all;
     for (std::size_t i = 0; i < count; ++i) {
-      const End client = dial(local(listener));
+      const End client = dial(local(listener), buffers);
       all.push_back({client, accept(listener)});
-      if (!small) continue;
-      narrow(all.back().client);
-      narrow(all.back().server);
     }
     close(listener);
     return all;
@@ -83,7 +81,7 @@ TEST_P(Memory, sixteen_echoes_of_a_megabyte_share_two_slabs) {
 TEST_P(Memory, a_thousand_stalled_readers_do_not_hold_up_a_quick_one) {
   MEARI_NEEDS(quick_system);
   // Each gets so much echoed that its own receive buffer is full: what is left waits for it, outside of the pool.
-  const std::vector<Connection> all = connections(1000, true);
+  const std::vector<Connection> all = connections(1000, Buffers::small);
   std::deque<Forwarder> echoes;
   std::deque<Sender> senders;
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -267,9 +267,7 @@ TEST_P(Reading, an_idle_connection_owns_no_memory_of_the_pool) {
 }
 
 TEST_P(Reading, who_does_not_read_stops_the_sender) {
-  auto [client, server] = connected();
-  narrow(client);
-  narrow(server);
+  auto [client, server] = connected(Family::ipv4, Buffers::small);
   const std::string block = pattern(1, 0, 64 << 10);
   Tracked<Send> stalled;
   std::size_t taken = 0;

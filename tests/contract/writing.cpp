@@ -43,9 +43,7 @@ TEST_P(Writing, eight_mebibytes_to_a_slow_reader_arrive_whole) {
 }
 
 TEST_P(Writing, a_mebibyte_through_narrow_buffers_arrives_whole) {
-  auto [client, server] = connected();
-  narrow(client);
-  narrow(server);
+  auto [client, server] = connected(Family::ipv4, Buffers::small);
   Sender sender(*this, client, {.seed = 1, .total = 1 << 20, .block = 1 << 20});
   EXPECT_EQ(read_stream_one(server), 1U << 20);
   EXPECT_TRUE(until([&] { return sender.over(); }));

@@ -372,10 +372,11 @@ Address Contract::local(End end) {
   return address ? *address : Address();
 }
 
-End Contract::dial(const Address& address) { return dial(backend(), address); }
+End Contract::dial(const Address& address, Buffers buffers) { return dial(backend(), address, buffers); }
 
-End Contract::dial(Backend& from, const Address& address) {
+End Contract::dial(Backend& from, const Address& address, Buffers buffers) {
   const End end = open(from, {.family = address.family()});
+  if (buffers == Buffers::small) narrow(end);
   Tracked<Connect> connect;
   connect.target = address;
   EXPECT_EQ(run(end, connect), Errc::none) << connect.error.message();
@@ -389,9 +390,10 @@ End Contract::accept(End listener, Address* from) {
   return keep(*listener.backend, listener.backend->adopt_accepted(accept.accepted, accept.from));
 }
 
-std::pair<End, End> Contract::connected(Family family) {
+std::pair<End, End> Contract::connected(Family family, Buffers buffers) {
   const End listener = listen(family);
-  const End client = dial(local(listener));
+  if (buffers == Buffers::small) narrow(listener);
+  const End client = dial(local(listener), buffers);
   const End server = accept(listener);
   close(listener);
   return {client, server};

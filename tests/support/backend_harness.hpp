@@ -90,6 +90,9 @@ struct End {
   SlotId slot;
 };
 
+// How much the kernel keeps for a connection: small is 32 KiB in each direction, which is soon full.
+enum class Buffers : bool { usual, small };
+
 class Contract;
 
 // Watches that an operation completes exactly once for each time that it was promised.
@@ -196,16 +199,18 @@ class Contract : public testing::TestWithParam<Make> {
   End listen_at(const Address& address, int backlog = -1);
   [[nodiscard]] Address free_address(Family family);  // for a listener: port 0, or a name that nobody has
   [[nodiscard]] Address local(End end);
-  End dial(const Address& address);
-  End dial(Backend& from, const Address& address);
+  End dial(const Address& address, Buffers buffers = Buffers::usual);
+  End dial(Backend& from, const Address& address, Buffers buffers = Buffers::usual);
   End accept(End listener, Address* from = nullptr);
   End adopt(Backend& where, Descriptor descriptor, Role role = Role::stream);
-  std::pair<End, End> connected(Family family = Family::ipv4);             // client, server
+  std::pair<End, End> connected(Family family = Family::ipv4, Buffers buffers = Buffers::usual);  // client, server
   std::pair<End, End> connected_to_sibling(Family family = Family::ipv4);  // the client is the sibling's
   std::pair<End, End> pair();
   void close(End end, bool abort = false) { end.backend->close(end.slot, abort); }
   [[nodiscard]] SlotFacts facts(End end) const { return end.backend->facts(end.slot); }
-  // Makes the kernel's buffers of this connection small, where it has any.
+  // Makes the kernel's buffers of this connection small, where it has any; those of a listener are inherited. Best done before
+  // there is a connection (Buffers::small): a window that was promised stays promised, and what fills it beyond the buffer is
+  // dropped and sent again after pauses that double, for as long as nobody reads.
   void narrow(End end);
 
   // One more backend of this make for a case that drives it by itself. It must go before the case ends.
