@@ -140,7 +140,7 @@ class Tracked final : public Op, public Watched {
 
 class Contract : public testing::TestWithParam<Make> {
  public:
-  static constexpr Duration patience = 20s;
+  static constexpr Duration patience = 40s;
   static constexpr std::size_t plenty = std::size_t{64} << 20;
 
   ~Contract() override;
