@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Holds what a round trip costs, so that it cannot creep: instructions of the program itself, and system calls, both of the
-five-line echo with 64 connections and 64 bytes. Neither depends on how busy the machine is.
+five-line echo with 64 connections and 64 bytes. A busy machine costs a little more of both, as less comes together in a turn:
+so the best of three attempts counts.
 test_cost.py FOLDER: the folder with the built programs."""
 
 import contextlib
@@ -20,31 +21,45 @@ FOLDER = pathlib.Path(sys.argv.pop(1))
 PATIENCE = 100  # seconds
 CONNECTIONS = 64
 FEW, MANY = 4_000, 12_000  # round trips; the difference of two runs leaves start and end out
+ATTEMPTS = 3
 
 # What was reached, and a little more: other versions of the compiler count differently. The goal is 400.
-MOST_INSTRUCTIONS = {"uring": 830, "epoll": 700}
+MOST_INSTRUCTIONS = {"uring": 640, "epoll": 440}
 MOST_SYSTEM_CALLS = {"uring": 0.1, "epoll": 2.1}
 
 
 class Cost(unittest.TestCase):
     def run_under(self, tool, program, backend, round_trips):
         """The server ends by itself when it has been told to drain; what the tool printed is returned."""
-        server = subprocess.Popen([*tool, program, "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  env=dict(os.environ, MEARI_BACKEND=backend))
-        try:
-            said = ""
-            while not (found := re.search(r"listening on \S*:(\d+)", said)):
-                line = server.stdout.readline()
-                if not line:
-                    self.skipTest(f"{tool[0]} does not work here: {said.strip()[-200:]}")
-                said += line
-            subprocess.run([FOLDER / "load", "--connections", str(CONNECTIONS), "--size", "64", "--round-trips", str(round_trips),
-                            found.group(1)], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
-            self.end(server, int(found.group(1)))
-            return said + server.communicate(timeout=PATIENCE)[0]
-        finally:
-            server.kill()
-            server.communicate()
+        with tempfile.TemporaryFile() as output:  # not a pipe, which would be full one day: valgrind talks a lot
+            server = subprocess.Popen([*tool, program, "0"], stdout=output, stderr=subprocess.STDOUT,
+                                      env=dict(os.environ, MEARI_BACKEND=backend))
+            try:
+                port = self.port_of(server, output, tool[0])
+                subprocess.run([FOLDER / "load", "--connections", str(CONNECTIONS), "--size", "64", "--round-trips",
+                                str(round_trips), port], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+                self.end(server, int(port))
+                server.wait(timeout=PATIENCE)
+                return self.read(output)
+            finally:
+                server.kill()
+                server.wait()
+
+    @staticmethod
+    def read(output):
+        return os.pread(output.fileno(), 1 << 24, 0).decode(errors="replace")  # the server goes on writing where it was
+
+    def port_of(self, server, output, tool):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            ended = server.poll() is not None
+            said = self.read(output)
+            if found := re.search(r"listening on \S*:(\d+)\n", said):
+                return found.group(1)
+            if ended:
+                self.skipTest(f"{tool} does not work here: {said.strip()[-200:]}")
+            time.sleep(0.02)
+        self.fail(f"{tool} has not said anything for {PATIENCE} s")
 
     @staticmethod
     def end(server, port):
@@ -57,6 +72,15 @@ class Cost(unittest.TestCase):
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
             time.sleep(0.05)
+
+    def hold(self, text, most, count):
+        """count(round_trips) once for few of them and once for many: the difference is what they cost."""
+        for attempt in range(ATTEMPTS):
+            cost = (count(MANY) - count(FEW)) / (MANY - FEW)
+            print(text % cost, file=sys.stderr)
+            if cost <= most:
+                return
+        self.fail(f"{text % cost}; at most {most} were wanted, {ATTEMPTS} times")
 
     def backends(self):
         for backend in MOST_INSTRUCTIONS:
@@ -71,24 +95,17 @@ class Cost(unittest.TestCase):
             subprocess.run(["strip", "--strip-debug", "-o", program, FOLDER / "meari_echo"], check=True)
             tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
             for backend in self.backends():
-                counts = []
-                for round_trips in (FEW, MANY):
-                    said = self.run_under(tool, program, backend, round_trips)
-                    counts.append(int(re.search(r"Collected : (\d+)", said).group(1)))
-                cost = (counts[1] - counts[0]) / (MANY - FEW)
-                print(f"{backend}: {cost:.0f} instructions a round trip", file=sys.stderr)
-                self.assertLessEqual(cost, MOST_INSTRUCTIONS[backend])
+                self.hold(f"{backend}: %.0f instructions a round trip", MOST_INSTRUCTIONS[backend],
+                          lambda trips, backend=backend: int(re.search(
+                              r"Collected : (\d+)", self.run_under(tool, program, backend, trips)).group(1)))
 
     @unittest.skipIf(shutil.which("strace") is None, "not installed: strace")
     def test_system_calls(self):
+        tool = ["strace", "-c", "-f", "-o", "/dev/stdout"]
         for backend in self.backends():
-            counts = []
-            for round_trips in (FEW, MANY):
-                said = self.run_under(["strace", "-c", "-f", "-o", "/dev/stdout"], FOLDER / "meari_echo", backend, round_trips)
-                counts.append(int(re.search(r"(\d+)(?:\s+\d+)? total", said).group(1)))
-            cost = (counts[1] - counts[0]) / (MANY - FEW)
-            print(f"{backend}: {cost:.3f} system calls a round trip", file=sys.stderr)
-            self.assertLessEqual(cost, MOST_SYSTEM_CALLS[backend])
+            self.hold(f"{backend}: %.3f system calls a round trip", MOST_SYSTEM_CALLS[backend],
+                      lambda trips, backend=backend: int(re.search(
+                          r"(\d+)(?:\s+\d+)? total", self.run_under(tool, FOLDER / "meari_echo", backend, trips)).group(1)))
 
 
 if __name__ == "__main__":
