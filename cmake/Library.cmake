@@ -45,6 +45,8 @@ function(meari_add_library name kind shared)
   endif()
   if(WIN32)
     target_link_libraries(${name} PRIVATE ws2_32 mswsock synchronization)
+  else()
+    target_compile_options(${name} PRIVATE -fno-plt)     # recv() and send() are called, not looked for
   endif()
   set_target_properties(${name} PROPERTIES
     CXX_EXTENSIONS OFF

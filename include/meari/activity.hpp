@@ -93,10 +93,13 @@ class OperationActivity : public Activity, private Description::Operation {
  public:
   using Value = typename Description::Value;
   using Request = typename Description::Operation;
+  static constexpr bool done_is_success = true;  // a failure is always pending (rule 1 of operation.hpp)
 
   explicit OperationActivity(Description&& description) { std::move(description).prepare(request()); }
 
-  bool start(Loop& loop, bool canceled) noexcept { return begin(loop, canceled) == Submitted::done; }
+  [[gnu::always_inline]] bool start(Loop& loop, bool canceled) noexcept {
+    return begin(loop, canceled) == Submitted::done;
+  }
   Activity* request_cancel(Loop& loop) noexcept override {
     if (request().state == Operation::State::pending) loop.backend().cancel(request());
     return nullptr;
@@ -122,20 +125,22 @@ class OperationActivity : public Activity, private Description::Operation {
 
  protected:
   // What start() does, and what the backend said.
-  Submitted begin(Loop& loop, bool canceled) noexcept {
+  [[gnu::always_inline]] Submitted begin(Loop& loop, bool canceled) noexcept {
     Request& request = this->request();
     request.run = &completed;
-    if (canceled) [[unlikely]]
-      request.error = Errc::canceled;
-    if (request.error) [[unlikely]] {
-      request.state = Operation::State::completed;
-      loop.ready(request);
-      return Submitted::pending;
-    }
+    if (canceled || request.error) [[unlikely]]
+      return refuse(loop, canceled);
     return loop.backend().submit(request);
   }
 
  private:
+  [[gnu::noinline]] Submitted refuse(Loop& loop, bool canceled) noexcept {
+    Request& request = this->request();
+    if (canceled) request.error = Errc::canceled;
+    request.state = Operation::State::completed;
+    loop.ready(request);
+    return Submitted::pending;
+  }
   Request& request() noexcept { return *this; }
   static void completed(Ready& ready) { static_cast<OperationActivity&>(static_cast<Request&>(ready)).finish(); }
 };

@@ -168,6 +168,9 @@ class MEARI_EXPORT Backend {
   virtual Result<std::pair<SlotId, SlotId>> pair() = 0;
 
   virtual Submitted submit(Operation& operation) = 0;
+  // The same for the two that every message needs: who knows what it is saves the backend from finding out.
+  virtual Submitted submit(Receive& receive) { return submit(static_cast<Operation&>(receive)); }
+  virtual Submitted submit(Send& send) { return submit(static_cast<Operation&>(send)); }
   // The operation, if still pending, is to complete with `reason`.
   virtual void cancel(Operation& operation, Errc reason = Errc::canceled) = 0;
   // Ends the slot at once: pending operations complete with canceled, unread bytes are dropped, the descriptor is

@@ -73,7 +73,7 @@ class [[nodiscard]] MEARI_EXPORT Error {
  public:
   Error() noexcept = default;  // no error
   Error(Errc code) noexcept    // NOLINT: a bare code is an Error
-      : bits_(code == Errc::none ? 0 : (static_cast<std::uintptr_t>(code) << 1) | 1U) {}
+      : bits_(static_cast<std::uintptr_t>(code) << 1) {}
 
   // `operation` must be a string that lives for ever (a literal): "connect to", "bind", "read".
   // `subject` is what it was done to: an address, a name, a file.
@@ -123,18 +123,19 @@ class [[nodiscard]] MEARI_EXPORT Error {
  private:
   struct Details;
   [[nodiscard]] Details* details() const noexcept {
-    return (bits_ & 1U) != 0 ? nullptr : reinterpret_cast<Details*>(bits_);
+    return (bits_ & 1U) == 0 ? nullptr : reinterpret_cast<Details*>(bits_ - 1);
   }
   void retain() const noexcept;
   void release() noexcept {
-    if (bits_ != 0 && (bits_ & 1U) == 0) release_details();
+    if ((bits_ & 1U) != 0) [[unlikely]]
+      release_details();
   }
   void release_details() noexcept;
   // A copy of this Error that owns Details with these; the bare code where memory is short.
   [[nodiscard]] Error rewritten(const char* operation, std::string_view subject, const char* reason,
                                 const std::source_location& where) const noexcept;
 
-  std::uintptr_t bits_ = 0;  // 0: no error; odd: a bare code; even: a pointer to Details
+  std::uintptr_t bits_ = 0;  // 0: no error; even: a bare code, doubled; odd: a pointer to Details, and 1
 };
 
 // The Error of a system call that failed: errno, or on Windows WSAGetLastError().

@@ -143,7 +143,7 @@ template <class Description>
 class WriteActivity : public OperationActivity<Description> {
  public:
   explicit WriteActivity(Description&& description) noexcept : OperationActivity<Description>(std::move(description)) {}
-  bool start(Loop& loop, bool canceled) noexcept {
+  [[gnu::always_inline]] bool start(Loop& loop, bool canceled) noexcept {
     const Submitted submitted = this->begin(loop, canceled);
     if (submitted == Submitted::unwatched) [[unlikely]]
       watch_stall(loop, this->slot());
@@ -177,7 +177,10 @@ class MEARI_EXPORT Stream {
   // read tries again.
   Read read() noexcept { return Read(slot_, std::numeric_limits<std::size_t>::max()); }
   // At most `limit` bytes; at least 1.
-  Read read_some(std::size_t limit) noexcept { return Read(slot_, limit); }
+  Read read_some(std::size_t limit) noexcept {
+    MEARI_ASSERT(limit > 0);
+    return Read(slot_, limit);
+  }
   // By then, or timed_out; nothing is lost.
   auto read(Deadline deadline) noexcept { return with_deadline(deadline, read()); }
   // Exactly `count` bytes in one piece; unexpected_end when the peer finishes before. What had come by then, or until

@@ -196,7 +196,7 @@ class [[nodiscard]] Awaiting {
   Awaiting& operator=(const Awaiting&) = delete;
 
   // Begins. It does not matter that the coroutine is not suspended yet: whatever begins only leaves work for the loop.
-  bool await_ready() noexcept {
+  [[gnu::always_inline]] bool await_ready() noexcept {
     TaskState& task = this->task();
     if constexpr (requires { A::instant; }) {
       if (activity_.fate() != Fate::error) return true;
@@ -208,9 +208,11 @@ class [[nodiscard]] Awaiting {
       task.awaiting_ = &activity_;
       task.run = &step;
       if (!activity_.start(*task.loop_, task.canceled_)) return false;
-      if (activity_.fate() == Fate::error) {
-        task.loop_->next(task);
-        return false;
+      if constexpr (!requires { A::done_is_success; }) {
+        if (activity_.fate() == Fate::error) {
+          task.loop_->next(task);
+          return false;
+        }
       }
       if (!task.loop_->may_go_on()) {
         task.loop_->ready(task);

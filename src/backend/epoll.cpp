@@ -24,6 +24,9 @@ constexpr int pieces_a_call = 64;
 constexpr std::size_t most_brought = std::size_t{64} << 10;
 constexpr std::uint64_t wake_tag = 0;  // no slot has generation 0
 
+// How far a send has come: all of it; some, and more may go; a part, and the kernel takes no more for now.
+enum class Went : std::uint8_t { all, some, part, wrong };
+
 class Epoll final : public Kernel<Epoll> {
  public:
   static constexpr os::Blocking blocking = os::Blocking::no;
@@ -56,17 +59,19 @@ class Epoll final : public Kernel<Epoll> {
   // ---- receiving
 
   [[gnu::always_inline]] Submitted start_receive(Slot& slot, Receive& receive) {
-    receive.next = nullptr;
     slot.waiting = &receive;
+    if (slot.readable || !slot.registered || somebody_starves()) [[unlikely]]
+      return look_first(slot, receive);
+    return Submitted::pending;
+  }
+  [[gnu::noinline]] Submitted look_first(Slot& slot, Receive& receive) {
     if (somebody_starves() && pool_.scarce()) {
       starve(slot);  // behind those who have waited longer
-    } else if (slot.readable) {
-      if (try_receive(slot, receive)) {
-        slot.waiting = nullptr;
-        return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
-      }
-    } else {
+    } else if (!slot.readable) {
       watch(slot);
+    } else if (try_receive(slot, receive)) {
+      slot.waiting = nullptr;
+      return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
     }
     return Submitted::pending;
   }
@@ -83,79 +88,110 @@ class Epoll final : public Kernel<Epoll> {
 
   // recv(), once. True: the receive has its outcome. False: it waits, for an edge or for memory.
   bool try_receive(Slot& slot, Receive& receive) {
+    const Came came = receive_now(slot, receive);
+    // Nothing more is there, unless the end of the stream waits behind it.
+    if (came == Came::all) slot.readable = slot.hung_up || !slot.registered;
+    return came != Came::nothing;
+  }
+
+  // What recv(2) brought: nothing, and the receive waits; all that was there; or its outcome, and there may be more.
+  enum class Came : std::uint8_t { nothing, all, some };
+
+  [[gnu::always_inline]] Came receive_now(Slot& slot, Receive& receive) {
     const std::span<std::byte> room = pool_.room(least_room);
-    if (room.empty()) {
-      if (!pool_.used_up()) {  // the system has no memory, and what others give back may never come
-        receive.error = Errc::out_of_memory;
-        return true;
-      }
-      starve(slot);
-      return false;
-    }
+    if (room.empty()) [[unlikely]]
+      return no_room(slot, receive);
     const std::size_t wanted = std::min(room.size(), receive.limit);
-    std::ptrdiff_t count = 0;
-    do {
+    std::ptrdiff_t count = sys::recv(slot.descriptor, room.data(), wanted, MSG_NOSIGNAL);
+    while (count <= 0) [[unlikely]] {
+      if (count == 0 || sys::last_error() != EINTR) return received_nothing(slot, receive, count);
       count = sys::recv(slot.descriptor, room.data(), wanted, MSG_NOSIGNAL);
-    } while (count < 0 && sys::last_error() == EINTR);
-    if (count > 0) {
-      count_received(slot, static_cast<std::size_t>(count));
-      brought_ += static_cast<std::size_t>(count);
-      receive.chunk = pool_.commit(static_cast<std::size_t>(count));
-      // Less than asked for: nothing more is there, unless the end of the stream waits behind it.
-      if (static_cast<std::size_t>(count) < wanted && !slot.hung_up) slot.readable = slot.registered ? false : true;
-      return true;
     }
+    count_received(slot, static_cast<std::size_t>(count));
+    brought_ += static_cast<std::size_t>(count);
+    receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
+    return static_cast<std::size_t>(count) < wanted ? Came::all : Came::some;
+  }
+
+  [[gnu::noinline]] Came no_room(Slot& slot, Receive& receive) {
+    if (!pool_.used_up()) {  // the system has no memory, and what others give back may never come
+      receive.error = Errc::out_of_memory;
+      return Came::some;
+    }
+    slot.readable = true;
+    starve(slot);
+    return Came::nothing;
+  }
+
+  [[gnu::noinline]] Came received_nothing(Slot& slot, Receive& receive, std::ptrdiff_t count) {
     if (count == 0) {
       end_came(slot);
-      receive.error = slot.failure;
-      return true;
-    }
-    const int code = sys::last_error();
-    if (code == EAGAIN || code == EWOULDBLOCK) {
+    } else if (const int code = sys::last_error(); code == EAGAIN || code == EWOULDBLOCK) {
       slot.readable = false;
       watch(slot);
-      return false;
+      return Came::nothing;
+    } else {
+      failure_came(slot, system_error(code, "read"));
     }
-    failure_came(slot, system_error(code, "read"));
     receive.error = slot.failure;
-    return true;
+    return Came::some;
   }
 
   // ---- sending
 
-  Submitted start_send(Slot& slot, Send& send) {
+  [[gnu::always_inline]] Submitted start_send(Slot& slot, Send& send) {
+    if (send.pieces != nullptr || send.kind == Operation::Kind::finish) [[unlikely]]
+      return start_other_send(slot, send);
+    const std::ptrdiff_t count = send_chunk(slot, send);
+    if (static_cast<std::size_t>(count) != send.chunk.size()) [[unlikely]]
+      return sent_in_part(slot, send, count);
+    went_whole(slot, send);
+    return done(send);
+  }
+  [[gnu::noinline]] Submitted start_other_send(Slot& slot, Send& send) {
     Error error;
-    switch (try_send(slot, send, error)) {
-      case Went::all: return done(send);
-      case Went::part: break;
-      case Went::wrong: slot.send_failure = error.code(); return refuse(send, std::move(error));
+    const Went result = try_send(slot, send, error);
+    return started(slot, send, result, std::move(error));
+  }
+  [[gnu::noinline]] Submitted sent_in_part(Slot& slot, Send& send, std::ptrdiff_t count) {
+    Error error;
+    Went result = took(slot, send, count, error);
+    if (result == Went::some) result = try_send(slot, send, error);
+    return started(slot, send, result, std::move(error));
+  }
+  Submitted started(Slot& slot, Send& send, Went result, Error error) {
+    if (result == Went::all) return done(send);
+    if (result == Went::wrong) {
+      slot.send_failure = error.code();
+      return refuse(send, std::move(error));
     }
     wait_to_send(slot, send);
     watch_out(slot);
     return Submitted::pending;
   }
 
-  enum class Went : std::uint8_t { all, part, wrong };
-
+  // Sends until all has gone, or the kernel takes no more.
   Went try_send(Slot& slot, Send& send, Error& error) {
     if (send.kind == Operation::Kind::finish) return try_finish(slot, error);
-    for (;;) {
-      const std::ptrdiff_t count = send_some(slot, send);
-      if (count >= 0) {
-        if (went(slot, send, static_cast<std::size_t>(count))) return Went::all;
-        continue;
-      }
-      const int code = sys::last_error();
-      if (code == EINTR) continue;
-      if (code == EAGAIN || code == EWOULDBLOCK) return Went::part;
-      error = system_error(code, "write");
-      return Went::wrong;
-    }
+    Went result = Went::some;
+    while (result == Went::some) result = took(slot, send, send_some(slot, send), error);
+    return result;
+  }
+  // What send(2) has said. Some: it is worth another try.
+  Went took(Slot& slot, Send& send, std::ptrdiff_t count, Error& error) {
+    if (count >= 0) return went(slot, send, static_cast<std::size_t>(count)) ? Went::all : Went::some;
+    const int code = sys::last_error();
+    if (code == EINTR) return Went::some;
+    if (code == EAGAIN || code == EWOULDBLOCK) return Went::part;
+    error = system_error(code, "write");
+    return Went::wrong;
   }
 
   std::ptrdiff_t send_some(Slot& slot, const Send& send) {
-    if (send.pieces == nullptr) return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), MSG_NOSIGNAL);
-    return send_pieces(slot, send);
+    return send.pieces == nullptr ? send_chunk(slot, send) : send_pieces(slot, send);
+  }
+  static std::ptrdiff_t send_chunk(const Slot& slot, const Send& send) {
+    return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), MSG_NOSIGNAL);
   }
   std::ptrdiff_t send_pieces(Slot& slot, const Send& send) {
     std::array<std::span<const std::byte>, pieces_a_call> pieces;
@@ -372,7 +408,10 @@ class Epoll final : public Kernel<Epoll> {
       next_event_ = 0;
     }
     begin_turn(kernel::now());
-    for (brought_ = 0; next_event_ != events_came_ && brought_ < most_brought;) happened(events_[next_event_++]);
+    brought_ = 0;
+    std::size_t next = next_event_;
+    for (const std::size_t end = events_came_; next != end && brought_ < most_brought;) happened(events_[next++]);
+    next_event_ = next;
     feed_starved();
   }
 
@@ -407,25 +446,45 @@ class Epoll final : public Kernel<Epoll> {
     return 0;
   }
 
-  void happened(const epoll_event& event) {
-    if (event.data.u64 == wake_tag) return kernel::woken(wake_, awake_);
+  [[gnu::always_inline]] void happened(const epoll_event& event) {
     Slot* slot =
         slots_.find({static_cast<std::uint32_t>(event.data.u64), static_cast<std::uint32_t>(event.data.u64 >> 32)});
-    if (slot == nullptr) return;  // of a slot that has been closed since
-    if (slot->role == Role::foreign) return foreign_is_ready(*slot, event.events);
-    if ((event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    if (slot == nullptr) [[unlikely]]
+      return happened_elsewhere(event);
+    if (event.events != EPOLLIN || slot->waiting == nullptr || slot->waiting->kind != Operation::Kind::receive ||
+        slot->starved) [[unlikely]]
+      return happened_otherwise(*slot, event.events);
+    // Bytes for somebody who waits for them. That nothing was readable is known: else nobody would wait.
+    auto& receive = static_cast<Receive&>(*slot->waiting);
+    const Came came = receive_now(*slot, receive);
+    if (came == Came::nothing) [[unlikely]]
+      return;
+    slot->waiting = nullptr;
+    if (came != Came::all || slot->hung_up) [[unlikely]]
       slot->readable = true;
-      slot->hung_up = slot->hung_up || (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    complete(receive);
+  }
+
+  [[gnu::noinline]] void happened_elsewhere(const epoll_event& event) {
+    if (event.data.u64 == wake_tag) kernel::woken(wake_, awake_);
+    // Else it is of a slot that has been closed since.
+  }
+
+  [[gnu::noinline]] void happened_otherwise(Slot& slot, std::uint32_t events) {
+    if (slot.role == Role::foreign) return foreign_is_ready(slot, events);
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+      slot.readable = true;
+      slot.hung_up = slot.hung_up || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     }
-    if (Receive* receive = receiver(*slot)) {
-      if (slot->readable && !slot->starved && try_receive(*slot, *receive)) {
-        slot->waiting = nullptr;
+    if (Receive* receive = receiver(slot)) {
+      if (slot.readable && !slot.starved && try_receive(slot, *receive)) {
+        slot.waiting = nullptr;
         complete(*receive);
       }
-    } else if (slot->waiting != nullptr) {
-      answer_waiting(*slot, event.events);
+    } else if (slot.waiting != nullptr) {
+      answer_waiting(slot, events);
     }
-    if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable(*slot);
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable(slot);
   }
 
   void answer_waiting(Slot& slot, std::uint32_t events) {

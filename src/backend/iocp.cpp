@@ -97,7 +97,7 @@ class Iocp final : public Kernel<Iocp> {
     const std::ptrdiff_t count = sys::recv(slot.descriptor, room.data(), wanted, 0);
     if (count > 0) {
       count_received(slot, static_cast<std::size_t>(count));
-      receive.chunk = pool_.commit(static_cast<std::size_t>(count));
+      receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
       slot.readable = static_cast<std::size_t>(count) == wanted;
       return true;
     }

@@ -38,13 +38,12 @@ class Pool {
       return room_in_the_next();
     return {open_->memory + filled_, slab_bytes - filled_};
   }
-  // The first `count` bytes of the room, as a loan.
-  [[nodiscard]] Chunk commit(std::size_t count) noexcept {
-    MEARI_ASSERT(open_ != nullptr && count <= slab_bytes - filled_);
+  // The first `count` bytes of the room, as a loan. Nothing else may have been committed meanwhile.
+  [[nodiscard]] Chunk commit(std::span<std::byte> room, std::size_t count) noexcept {
+    MEARI_ASSERT(count <= room.size());
     ++open_->references;
-    std::byte* data = open_->memory + filled_;
     filled_ += count;
-    return {open_, data, count};
+    return {open_, room.data(), count};
   }
 
   [[nodiscard]] bool scarce() const noexcept { return out_ > slabs_ / 2; }

@@ -64,25 +64,36 @@ struct Slot {
   ByteCount sent;
   std::uint16_t in_kernel = 0;     // uring: completions that are still to come. The slot is not freed before
   Errc send_failure = Errc::none;  // every later send fails with it
-  Role role = Role::stream;
-  bool in_use : 1 = false;
-  bool closing : 1 = false;  // closed by its owner, completions still to come
-  bool abort : 1 = false;
-  bool starved : 1 = false;   // waits for memory of the pool
-  bool ended : 1 = false;     // the peer's FIN has been seen
-  bool finished : 1 = false;  // our FIN has been sent
+  // The first eight are what every receive and every send look at: one byte, and so one comparison.
+  Role role : 2 = Role::stream;
   bool connected : 1 = false;
+  bool closing : 1 = false;     // closed by its owner, completions still to come
+  bool ended : 1 = false;       // the peer's FIN has been seen
+  bool finished : 1 = false;    // our FIN has been sent
+  bool readable : 1 = false;    // maybe: a receive or an accept is worth a try
+  bool registered : 1 = false;  // epoll knows the descriptor
+  bool starved : 1 = false;     // waits for memory of the pool
+  bool in_use : 1 = false;
+  bool abort : 1 = false;
   bool local : 1 = false;        // a Unix-domain socket
-  bool registered : 1 = false;   // epoll knows the descriptor
   bool watches_out : 1 = false;  // epoll tells when it is writable
   bool unwatched : 1 = false;    // epoll refused it
-  bool readable : 1 = false;     // maybe: a receive or an accept is worth a try
   bool hung_up : 1 = false;      // epoll: FIN, RST or an error is waiting behind what is readable
   bool armed : 1 = false;        // uring: a receive is in the kernel
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
   bool bulk : 1 = false;         // uring: it receives so much at a time that it is polled, and asked directly
   bool polled : 1 = false;       // uring: what is armed is a poll, although it is a stream
+
+  // A stream of which nothing is here yet that a receive could get, and for which nobody waits.
+  [[nodiscard]] bool has_to_come() const noexcept {
+    return (role == Role::stream) & connected & !closing & !ended & (waiting == nullptr) & (last_unread == nullptr) &
+           !failure;
+  }
+  // A stream that something can be sent on. Of a backend that is lost every slot has a failure.
+  [[nodiscard]] bool sends() const noexcept {
+    return (role == Role::stream) & connected & !closing & !finished & (send_failure == Errc::none);
+  }
 };
 static_assert(sizeof(Slot) <= 128);
 

@@ -230,6 +230,8 @@ Result<SlotId> SlotBackend::fresh(Descriptor descriptor, Role role) noexcept {
   slot->role = role;
   slot->number = numbers.fetch_add(1, std::memory_order_relaxed) + 1;
   slot->received_ms = slot->sent_ms = ms();
+  slot->failure = lost_;
+  slot->send_failure = lost_.code();
   return slots_.id(*slot);
 }
 

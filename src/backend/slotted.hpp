@@ -95,6 +95,12 @@ class SlotBackend : public Backend {
   void leave_sends(Slot& slot, Send& send) noexcept;
   // `count` more bytes of the send are gone. True: that was all of it.
   bool went(Slot& slot, Send& send, std::size_t count) noexcept;
+  // All of a chunk that nothing had left of before.
+  void went_whole(Slot& slot, Send& send) noexcept {
+    count_sent(slot, send.chunk.size());
+    send.sent = send.chunk.size();
+    send.chunk = Chunk();  // its memory is free now, however long the Send lives on
+  }
   static std::size_t left_of(const Send& send) noexcept;
   // The pieces still to go, at most `most` of them. Returns how many.
   static std::size_t pieces_left(const Send& send, std::span<const std::byte>* pieces, std::size_t most) noexcept;
@@ -304,20 +310,41 @@ class Slotted : public SlotBackend {
   using SlotBackend::SlotBackend;
 
   Submitted submit(Operation& operation) final {
-    MEARI_ASSERT(operation.state != Operation::State::pending);
-    operation.state = Operation::State::pending;
-    operation.cancel_requested = false;
-    operation.progress = 0;
-    operation.error = Error();
+    switch (operation.kind) {
+      case Operation::Kind::receive: return submit(static_cast<Receive&>(operation));
+      case Operation::Kind::send:
+      case Operation::Kind::finish: return submit(static_cast<Send&>(operation));
+      default: break;
+    }
+    begin(operation);
     Slot* slot = slots_.find(operation.slot);
-    if (slot == nullptr || slot->closing) [[unlikely]]
-      return refuse(operation, Errc::closed);
-    if (is_lost()) [[unlikely]]
-      return refuse(operation, lost_);
-    if (operation.kind == Operation::Kind::receive) return submit_receive(*slot, static_cast<Receive&>(operation));
-    if (operation.kind == Operation::Kind::send || operation.kind == Operation::Kind::finish)
-      return submit_send(*slot, static_cast<Send&>(operation));
+    if (slot == nullptr || slot->closing) return refuse(operation, Errc::closed);
+    if (is_lost()) return refuse(operation, lost_);
     return submit_other(*slot, operation);
+  }
+
+  Submitted submit(Receive& receive) final {
+    begin(receive);
+    if (!receive.chunk.is_blank()) [[unlikely]]
+      clear(receive.chunk);
+    Slot* slot = slots_.find(receive.slot);
+    if (slot == nullptr || !slot->has_to_come()) [[unlikely]]
+      return receive_otherwise(receive);
+    return self().start_receive(*slot, receive);
+  }
+
+  // Also for a Finish.
+  Submitted submit(Send& send) final {
+    begin(send);
+    send.sent = 0;
+    Slot* slot = slots_.find(send.slot);
+    if (slot == nullptr || !slot->sends()) [[unlikely]]
+      return send_otherwise(send);
+    if (slot->last_send != nullptr) [[unlikely]]
+      return watched(*slot, wait_to_send(*slot, send));
+    if (send.kind != Operation::Kind::send || send.pieces != nullptr || send.chunk.empty()) [[unlikely]]
+      return send_something_else(*slot, send);
+    return watched(*slot, self().start_send(*slot, send));
   }
 
   void cancel(Operation& operation, Errc reason) final {
@@ -359,41 +386,53 @@ class Slotted : public SlotBackend {
  private:
   Self& self() noexcept { return static_cast<Self&>(*this); }
 
-  [[gnu::always_inline]] Submitted submit_receive(Slot& slot, Receive& receive) {
-    receive.chunk = Chunk();
-    if (slot.role != Role::stream || slot.waiting != nullptr || !slot.connected) [[unlikely]]
-      return refuse(receive, slot.role != Role::stream ? Errc::invalid_argument
-                             : slot.waiting != nullptr ? Errc::busy
-                                                       : Errc::not_connected);
-    MEARI_ASSERT(receive.limit > 0);
-    if (slot.last_unread != nullptr || slot.failure || slot.ended) {
-      answer(slot, receive);
-      return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
-    }
-    return self().start_receive(slot, receive);
+  static void begin(Operation& operation) {
+    MEARI_ASSERT(operation.state != Operation::State::pending);
+    operation.state = Operation::State::pending;
+    operation.cancel_requested = false;
+    operation.progress = 0;
+    if (operation.error) [[unlikely]]
+      clear(operation.error);
+  }
+  template <class Outcome>
+  [[gnu::noinline]] static void clear(Outcome& outcome) noexcept {
+    outcome = Outcome();
   }
 
-  [[gnu::always_inline]] Submitted submit_send(Slot& slot, Send& send) {
-    send.sent = 0;
-    if (slot.role != Role::stream || slot.send_failure != Errc::none || !slot.connected || slot.finished) [[unlikely]]
-      return refuse_send(slot, send);
-    slot.sent_ms = ms();
-    if (slot.last_send != nullptr) return watched(slot, wait_to_send(slot, send));
+  // Bytes, an end or a failure are there already, or it is refused.
+  [[gnu::noinline]] Submitted receive_otherwise(Receive& receive) {
+    Slot* slot = slots_.find(receive.slot);
+    if (slot == nullptr || slot->closing) return refuse(receive, Errc::closed);
+    if (is_lost()) return refuse(receive, lost_);
+    if (slot->role != Role::stream) return refuse(receive, Errc::invalid_argument);
+    if (slot->waiting != nullptr) return refuse(receive, Errc::busy);
+    if (!slot->connected) return refuse(receive, Errc::not_connected);
+    answer(*slot, receive);
+    return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+  }
+
+  [[gnu::noinline]] Submitted send_otherwise(Send& send) {
+    const Slot* slot = slots_.find(send.slot);
+    if (slot == nullptr || slot->closing) return refuse(send, Errc::closed);
+    if (is_lost()) return refuse(send, lost_);
+    if (slot->role != Role::stream) return refuse(send, Errc::invalid_argument);
+    if (slot->send_failure != Errc::none) return refuse(send, slot->send_failure);
+    if (!slot->connected) return refuse(send, Errc::not_connected);
+    return send.kind == Operation::Kind::finish ? done(send) : refuse(send, Errc::broken_pipe);
+  }
+
+  // A finish, several pieces, or nothing at all.
+  [[gnu::noinline]] Submitted send_something_else(Slot& slot, Send& send) {
     if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
     return watched(slot, self().start_send(slot, send));
   }
 
-  [[gnu::noinline]] Submitted refuse_send(const Slot& slot, Send& send) {
-    if (slot.role != Role::stream) return refuse(send, Errc::invalid_argument);
-    if (slot.send_failure != Errc::none) return refuse(send, slot.send_failure);
-    if (!slot.connected) return refuse(send, Errc::not_connected);
-    return send.kind == Operation::Kind::finish ? done(send) : refuse(send, Errc::broken_pipe);
-  }
-
   // A timer that counts an idle time as well may be set for later than the stall limit.
-  Submitted watched(const Slot& slot, Submitted submitted) const noexcept {
+  Submitted watched(Slot& slot, Submitted submitted) const noexcept {
+    if (submitted == Submitted::done) return submitted;
+    slot.sent_ms = ms();
     const StreamTerms* terms = slot.policy.terms;
-    if (submitted == Submitted::done || terms == nullptr || terms->limits.stall_ms == 0) return submitted;
+    if (terms == nullptr || terms->limits.stall_ms == 0) return submitted;
     const Timer& timer = slot.policy.timer;
     if (timer.is_set() && timer.at <= turn_time_ + std::chrono::milliseconds(terms->limits.stall_ms)) [[likely]]
       return submitted;

@@ -103,7 +103,7 @@ Result<Chunk> copied(Pool& pool, std::span<const std::byte> bytes) {
   const std::span<std::byte> room = pool.room(bytes.size());
   if (room.empty()) return Chunk::copy_of(bytes);
   std::memcpy(room.data(), bytes.data(), bytes.size());
-  return pool.commit(bytes.size());
+  return pool.commit(room, bytes.size());
 }
 
 }  // namespace kernel

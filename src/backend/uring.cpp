@@ -117,6 +117,18 @@ msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
 // ---- what becomes of a message
 // Receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
 
+// Nothing is in the kernel yet that would bring it something.
+Submitted Uring::start_first_receive(Slot& slot, Receive& receive) {
+  if (somebody_starves()) {
+    starve(slot);  // behind those who have waited longer
+  } else if (slot.bulk) {
+    return start_bulk(slot, receive);
+  } else {
+    arm(slot);
+  }
+  return Submitted::pending;
+}
+
 // Where much comes at a time the ring has nothing to offer: what counts is that one message after the other passes through
 // the same warm slab, as with epoll. So the ring only says when there is something (docs/decisions/0015-large-messages.md).
 Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
@@ -147,7 +159,7 @@ bool Uring::try_receive(Slot& slot, Receive& receive) {
   if (count > 0) {
     count_received(slot, static_cast<std::size_t>(count));
     brought_ += static_cast<std::size_t>(count);
-    receive.chunk = pool_.commit(static_cast<std::size_t>(count));
+    receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
     slot.bulk = count > most_small;
     slot.readable = static_cast<std::size_t>(count) == wanted;
     return true;
@@ -190,7 +202,7 @@ void Uring::arm(Slot& slot) {
 
 // Bytes go straight to the receive that waits. But when the next completion brings more for the same stream, or some are
 // here already, they are gathered first.
-void Uring::received(Slot& slot, const Completion& completion, Chunk chunk) {
+void Uring::received(Slot& slot, const Completion& completion, const Ring::Following& following, Chunk chunk) {
   if (!completion.goes_on()) {
     slot.armed = false;
     slot.readable = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
@@ -201,7 +213,7 @@ void Uring::received(Slot& slot, const Completion& completion, Chunk chunk) {
     slot.bulk = true;
   Receive* receive = receiver(slot);
   if (receive == nullptr || slot.last_unread != nullptr || chunk.size() > receive->limit ||
-      ring_.next_is_for(completion.tag)) [[unlikely]] {
+      following.is_for(completion.tag)) [[unlikely]] {
     bytes_came(slot, std::move(chunk));
     return touch(slot);
   }
@@ -405,17 +417,44 @@ void Uring::work_until(Done&& is_done, Duration limit) {
 // Pieces that followed each other have been joined when the slots are settled.
 void Uring::reap() {
   has_left_some_ = false;
-  ring_.reap([this](const Completion& completion) {
-    take(completion);
+  ring_.reap([this](const Completion& completion, const Ring::Following& following) __attribute__((always_inline)) {
+    take(completion, following);
     has_left_some_ = brought_ >= most_brought;
     return !has_left_some_;
   });
   settle_touched();
 }
 
-// Every completion comes by here.
-void Uring::take(const Completion& completion) {
-  Chunk chunk = completion.has_buffer() ? buffers_.taken(completion) : Chunk();
+// Every completion comes by here. The two kinds that every message needs have a way of their own.
+void Uring::take(const Completion& completion, const Ring::Following& following) {
+  const Tag tag = Tag::of(completion.tag);
+  if (tag.kind == Kind::send) {
+    Slot* slot = slot_of(tag);
+    if (slot == nullptr) [[unlikely]]
+      return;
+    ++happened_;
+    --slot->in_kernel;
+    sent(*slot, completion.result);
+    if (slot->closing) [[unlikely]]
+      leave_if_gone(*slot);
+  } else if (tag.kind == Kind::receive && completion.has_buffer()) {
+    Chunk chunk = buffers_.taken(completion);
+    Slot* slot = slot_of(tag);
+    if (slot == nullptr) [[unlikely]]
+      return;
+    ++happened_;
+    if (!completion.goes_on()) [[unlikely]]
+      --slot->in_kernel;
+    if (slot->closing) [[unlikely]]
+      return leave_if_gone(*slot);
+    received(*slot, completion, following, std::move(chunk));
+  } else {
+    take_other(completion, following);
+  }
+}
+
+void Uring::take_other(const Completion& completion, const Ring::Following& following) {
+  if (completion.has_buffer()) static_cast<void>(buffers_.taken(completion));
   const Tag tag = Tag::of(completion.tag);
   if (tag.kind == Kind::nothing) return;
   if (tag.kind == Kind::cancel) return withdrawn(completion.result);
@@ -423,22 +462,22 @@ void Uring::take(const Completion& completion) {
     awake_.exchange(false, std::memory_order_acq_rel);  // the kernel has emptied it: the order of kernel::woken()
     return watch_wake();
   }
-  if (tag.place >= slots_.size()) return;
-  Slot& slot = slots_.at(tag.place);
-  if ((slot.generation & Tag::generations) != tag.generation) return;
+  Slot* slot = slot_of(tag);
+  if (slot == nullptr) return;
   ++happened_;
-  if (!completion.goes_on()) --slot.in_kernel;
+  if (!completion.goes_on()) --slot->in_kernel;
   if (tag.kind == Kind::receive) {
-    if (!slot.closing) received(slot, completion, std::move(chunk));
-  } else if (tag.kind == Kind::send) {
-    sent(slot, completion.result);
+    if (!slot->closing) received(*slot, completion, following, Chunk());
   } else if (tag.kind == Kind::connect) {
-    connect_ended(slot, completion.result);
+    connect_ended(*slot, completion.result);
   } else {
-    polled(slot, tag.kind, completion.result);
+    polled(*slot, tag.kind, completion.result);
   }
-  if (slot.closing && slot.in_kernel == 0) [[unlikely]]
-    gone(slot);
+  leave_if_gone(*slot);
+}
+
+void Uring::leave_if_gone(Slot& slot) {
+  if (slot.closing && slot.in_kernel == 0) gone(slot);
 }
 
 // A message that the end of a slab has cut in two: a copy costs less than to receive and to send twice.
@@ -455,7 +494,7 @@ void Uring::join_pieces(Slot& slot) {
     count += piece->chunk.size();
   } while (piece != last);
   drop_unread(slot);
-  append_unread(slot, pool_.commit(count));
+  append_unread(slot, pool_.commit(room, count));
 }
 
 void Uring::settle_touched() {

@@ -95,13 +95,15 @@ class Uring final : public Kernel<Uring> {
  private:
   // ---- receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
   void arm(Slot& slot);
+  [[gnu::noinline]] Submitted start_first_receive(Slot& slot, Receive& receive);
   Submitted start_bulk(Slot& slot, Receive& receive);
   bool try_receive(Slot& slot, Receive& receive);
-  [[gnu::always_inline]] inline void received(Slot& slot, const Completion& completion, Chunk chunk);
+  [[gnu::always_inline]] inline void received(Slot& slot, const Completion& completion,
+                                              const Ring::Following& following, Chunk chunk);
   void received_nothing(Slot& slot, int result);
 
   // ---- sending
-  Submitted send_at_once(Slot& slot, Send& send);
+  [[gnu::noinline]] Submitted send_at_once(Slot& slot, Send& send);
   bool try_send(Slot& slot, Send& send, Error& error);
   [[gnu::always_inline]] inline void send_in_ring(Slot& slot, const Send& send, unsigned flags);
   void send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags);
@@ -150,7 +152,15 @@ class Uring final : public Kernel<Uring> {
   void enter(Time until);
   void lose_ring() noexcept;
   void reap();
-  [[gnu::always_inline]] inline void take(const Completion& completion);
+  [[gnu::always_inline]] inline void take(const Completion& completion, const Ring::Following& following);
+  [[gnu::noinline]] void take_other(const Completion& completion, const Ring::Following& following);
+  [[gnu::noinline]] void leave_if_gone(Slot& slot);
+  // Whose completion it is; nobody's when the slot has been closed since.
+  [[nodiscard]] Slot* slot_of(const Tag& tag) const noexcept {
+    if (tag.place >= slots_.size()) return nullptr;
+    Slot& slot = slots_.at(tag.place);
+    return (slot.generation & Tag::generations) == tag.generation ? &slot : nullptr;
+  }
   void touch(Slot& slot) {
     if (slot.touched) return;
     if (touched_.size() == touched_.capacity()) [[unlikely]]
@@ -189,25 +199,15 @@ class Uring final : public Kernel<Uring> {
 // ---- what happens for every message stands here, so that it becomes part of submit()
 
 inline Submitted Uring::start_receive(Slot& slot, Receive& receive) {
-  receive.next = nullptr;
   slot.waiting = &receive;
-  if (!slot.armed) {
-    if (somebody_starves()) {
-      starve(slot);  // behind those who have waited longer
-    } else if (slot.bulk) {
-      return start_bulk(slot, receive);
-    } else {
-      arm(slot);
-    }
-  }
-  return Submitted::pending;
+  return slot.armed ? Submitted::pending : start_first_receive(slot, receive);
 }
 
 inline Submitted Uring::start_send(Slot& slot, Send& send) {
-  if ((on_the_spot_ > 0 && count_in_ring_ == 0) || send.kind == Operation::Kind::finish ||
-      send.chunk.size() >= least_bulk)
-    return send_at_once(slot, send);
-  queue_send(slot, send);
+  if (send.kind == Operation::Kind::finish || send.chunk.size() >= least_bulk) return send_at_once(slot, send);
+  if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
+  send.next = &send;  // the only one
+  slot.last_send = &send;
   send_in_ring(slot, send, MSG_DONTWAIT);
   return Submitted::pending;
 }

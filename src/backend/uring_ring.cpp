@@ -47,7 +47,7 @@ Error Ring::open(const Sizes& sizes) noexcept {
     return system_error(EINVAL, "io_uring_setup");
   }
   for (unsigned i = 0; i < parameters.sq_entries; ++i) ring_.sq.array[i] = i;  // each place holds its own submission
-  tail_ = shown_ = *ring_.sq.ktail;
+  tail_ = shown_ = room_until_ = *ring_.sq.ktail;
   enter_flags_ = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
   if ((parameters.features & feature_no_iowait) != 0) enter_flags_ |= enter_no_iowait;
   return {};
@@ -70,7 +70,12 @@ Error Ring::enable() noexcept {
 }
 
 Submission& Ring::next_after_flush() noexcept {
-  if (!failure_) flush();
+  const auto look = [this] { room_until_ = load(ring_.sq.khead) + ring_.sq.ring_entries; };
+  if (!failure_) look();
+  if (!failure_ && tail_ == room_until_) {
+    flush();
+    if (!failure_) look();
+  }
   if (failure_) return *::new (static_cast<void*>(nowhere_)) Submission{};
   return next();
 }
@@ -148,6 +153,7 @@ void Ring::show_submissions() noexcept {
 }
 
 bool Ring::pop_aside(Completion& completion) noexcept {
+  if (aside_.empty()) return false;
   completion = aside_[aside_shown_++];
   if (aside_shown_ == aside_.size()) {
     aside_.clear();

@@ -6,7 +6,7 @@
 //   Submission& entry = ring.next();                    // zeroed; goes to the kernel with the next enter()
 //   entry.opcode = IORING_OP_NOP;
 //   ring.enter({.least = 1, .limit = never_ends});
-//   ring.reap([](const Completion& completion) { …; return true; });
+//   ring.reap([](const Completion& completion, const Ring::Following&) { …; return true; });
 //
 // DEFER_TASKRUN: the kernel works for this ring inside enter() only, on the thread that calls it. Between two calls
 // nothing changes in the rings or in the buffers; uring_buffers.hpp makes use of that.
@@ -106,11 +106,12 @@ class Ring {
   [[nodiscard]] const Error& failure() const noexcept { return failure_; }
   void fail(Error error) noexcept {
     if (!failure_) failure_ = std::move(error);
+    room_until_ = tail_;
   }
 
   // The next free submission. When there is none, those that wait go to the kernel first.
   [[nodiscard]] Submission& next() noexcept {
-    if (queued() == ring_.sq.ring_entries || failure_) [[unlikely]]
+    if (tail_ == room_until_) [[unlikely]]
       return next_after_flush();
     Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
     ++tail_;
@@ -132,17 +133,44 @@ class Ring {
            (load(ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW) == 0;
   }
 
-  // Shows the completions that are there, oldest first, as long as `seen` says true. It may queue submissions.
-  template <class Seen>
-  void reap(Seen&& seen) noexcept {
-    for (Completion completion; pop(completion);)
-      if (!seen(completion)) return;
-  }
-  // While a completion is shown: is the one that follows for the same?
-  [[nodiscard]] bool next_is_for(std::uint64_t tag) const noexcept {
-    if (!aside_.empty()) return true;  // rare: gathering does no harm
-    const unsigned head = *ring_.cq.khead;
-    return head != load(ring_.cq.ktail) && ring_.cq.cqes[head & ring_.cq.ring_mask].user_data == tag;
+  // What comes after the completion that is shown.
+  class Following {
+   public:
+    Following(const Ring& ring, unsigned head, unsigned tail) noexcept : ring_(ring), head_(head), tail_(tail) {}
+    // Is the next one for the same? Before anything was queued.
+    [[nodiscard]] bool is_for(std::uint64_t tag) const noexcept {
+      if (head_ == tail_) return !ring_.aside_.empty();  // rare, and gathering does no harm
+      return ring_.ring_.cq.cqes[head_ & ring_.ring_.cq.ring_mask].user_data == tag;
+    }
+
+   private:
+    const Ring& ring_;
+    unsigned head_;
+    unsigned tail_;  // the same: nothing more was there
+  };
+
+  // Shows the completions that are there, oldest first, as long as `shown(completion, following)` says true. It may queue
+  // submissions.
+  template <class Shown>
+  void reap(Shown&& shown) noexcept {
+    for (unsigned head = 0, tail = 0;;) {
+      Completion completion;
+      // What was put aside meanwhile (the head is another one then) has its turn first.
+      if (head == tail || *ring_.cq.khead != head) [[unlikely]] {
+        head = tail = 0;
+        if (!pop_aside(completion)) {
+          if (failure_) return;
+          head = *ring_.cq.khead;
+          tail = load(ring_.cq.ktail);
+          if (head == tail) return;
+        }
+      }
+      if (head != tail) [[likely]] {
+        completion = uring::seen(ring_.cq.cqes[head & ring_.cq.ring_mask]);
+        store(ring_.cq.khead, ++head);
+      }
+      if (!shown(completion, Following(*this, head, tail))) return;
+    }
   }
 
   [[nodiscard]] int descriptor() const noexcept { return ring_.ring_fd; }
@@ -153,17 +181,6 @@ class Ring {
   static unsigned load(const unsigned* at) noexcept { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
   static void store(unsigned* at, unsigned value) noexcept { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
 
-  bool pop(Completion& completion) noexcept {
-    if (!aside_.empty()) [[unlikely]]
-      return pop_aside(completion);
-    if (failure_) [[unlikely]]
-      return false;
-    const unsigned head = *ring_.cq.khead;
-    if (head == load(ring_.cq.ktail)) return false;
-    completion = seen(ring_.cq.cqes[head & ring_.cq.ring_mask]);
-    store(ring_.cq.khead, head + 1);
-    return true;
-  }
   Submission& next_after_flush() noexcept;
   bool pop_aside(Completion& completion) noexcept;
   void put_aside() noexcept;
@@ -172,8 +189,9 @@ class Ring {
   int enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept;
 
   io_uring ring_ = closed();
-  unsigned tail_ = 0;   // submissions that were ever queued
-  unsigned shown_ = 0;  // those of them that on_submission() has seen
+  unsigned tail_ = 0;        // submissions that were ever queued
+  unsigned room_until_ = 0;  // what tail_ may become before the kernel is asked how much it has taken
+  unsigned shown_ = 0;       // those of them that on_submission() has seen
   unsigned enter_flags_ = 0;
   std::uint64_t enters_ = 0;
   Error failure_;

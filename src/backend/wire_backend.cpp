@@ -136,7 +136,7 @@ bool WireBackend::try_receive(Slot& slot, Receive& receive) {
     receive.error = slot.failure;
   } else {
     count_received(slot, *count);
-    receive.chunk = pool_.commit(*count);
+    receive.chunk = pool_.commit(room, *count);
   }
   return true;
 }
@@ -254,7 +254,7 @@ bool WireBackend::try_receive_from(Slot& slot, ReceiveFrom& receive) {
   if (letter->bytes.empty()) return true;
   if (const std::span<std::byte> room = pool_.room(letter->bytes.size()); !room.empty()) {
     std::memcpy(room.data(), letter->bytes.data(), letter->bytes.size());
-    receive.chunk = pool_.commit(letter->bytes.size());
+    receive.chunk = pool_.commit(room, letter->bytes.size());
   } else if (Result<Chunk> copy = Chunk::copy_of(letter->bytes.bytes())) {
     receive.chunk = std::move(*copy);
   } else {

@@ -125,7 +125,7 @@ Error::Error(Errc code, const char* operation, std::string_view subject, int sys
   constexpr std::size_t longest_subject = 4096;
   Details* made =
       Details::make(code, system_code, operation == nullptr ? "" : operation, subject.substr(0, longest_subject));
-  if (made != nullptr) bits_ = reinterpret_cast<std::uintptr_t>(made);
+  if (made != nullptr) bits_ = reinterpret_cast<std::uintptr_t>(made) | 1U;
 }
 
 Error::Error(Errc code, const char* operation, const Address& subject, int system_code) noexcept : Error(code) {

@@ -76,6 +76,7 @@ class Backend final : public meari::Backend {
 
   // Backend
   std::string_view name() const noexcept override { return "fake"; }
+  using meari::Backend::submit;
   Submitted submit(Operation& operation) override {
     operation.state = Operation::State::pending;
     Line& line = (*this)[operation.slot];

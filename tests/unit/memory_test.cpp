@@ -29,7 +29,7 @@ Chunk receive(Pool& pool, std::string_view text) {
   const std::span<std::byte> room = pool.room(text.size());
   if (room.size() < text.size()) return {};
   std::memcpy(room.data(), text.data(), text.size());
-  return pool.commit(text.size());
+  return pool.commit(room, text.size());
 }
 
 }  // namespace
