@@ -125,7 +125,7 @@ class Mistakes(support.Case):
             self.refused(*words)
 
     def test_operands_are_checked(self):
-        for words in (["connect"], ["connect", "a:1", "b:2"], ["connect", "udp:9000"], ["connect", ":9000"], ["connect", "0.0.0.0:9000"],
+        for words in (["connect"], ["connect", "a:1", "b:2"], ["connect", "--check", "udp:9000"], ["connect", "udp::9000"], ["connect", ":9000"], ["connect", "0.0.0.0:9000"],
                       ["connect", "localhost"], ["connect", "9000x"], ["serve", "greet"], ["serve", "greet", "hi", "udp:9000"],
                       ["serve", "localhost:"], ["serve", "::1:9000"], ["serve", "99999"], ["serve", "--once", "udp:0"],
                       ["serve", "unix:"], ["serve", "echo", "echo"]):
@@ -183,7 +183,7 @@ class Languages(support.Case):
             self.assertRegex(meari(*words).stdout.decode(), "[가-힣]")
 
     def test_every_mistake_has_its_korean(self):
-        for words in (["x"], ["serve", "x"], ["serve", "--x"], ["connect"], ["connect", "a:1", "b:2"], ["connect", "udp:1"],
+        for words in (["x"], ["serve", "x"], ["serve", "--x"], ["connect"], ["connect", "a:1", "b:2"], ["connect", "--retry", "1", "udp:1"],
                       ["connect", ":1"], ["serve", "--drain", "5"], ["serve", "--drain"], ["serve", "--backlog", "x"],
                       ["serve", "--log", "x"], ["connect", "--on-eof", "x", "1"], ["connect", "--source", "x", "1"], ["serve", "greet"],
                       ["serve", "greet", "x", "udp:1"], ["serve", "--once", "udp:1"], ["connect", "--check", "-m", "x", "1"],

@@ -9,6 +9,7 @@
 #include <meari/signals.hpp>
 
 #include "conversation.hpp"
+#include "datagram_conversation.hpp"
 #include "repetition.hpp"
 
 namespace meari::command {
@@ -20,16 +21,27 @@ Task<Status> until_signal(Task<Status> work) {
   co_return status.value_or(Status::interrupted);
 }
 
+// Kind: Conversation, or DatagramConversation.
+template <class Kind>
 Task<Status> once(Loop& loop, const ConnectSettings& settings, Talk& talk) {
-  Conversation conversation(loop, settings, talk);
+  Kind conversation(loop, settings, talk);
   talk.set_writer([&conversation](std::string line) { conversation.tell(std::move(line)); });
-  Result<Status> status = co_await as_result(conversation.converse());
+  const Result<Outcome> outcome = co_await as_result(conversation.converse());
   talk.set_writer({});
-  co_return std::move(status);
+  if (!outcome) co_return outcome.error();
+  co_return outcome->status;
 }
 
-Task<Status> repeatedly(Loop& loop, const ConnectSettings& settings, const Talk& talk) {
-  Repetition repetition(loop, settings, talk);
+template <class Kind>
+Task<Outcome> one_of_many(Loop& loop, const ConnectSettings& settings, const Talk& talk) {
+  Kind conversation(loop, settings, talk);
+  co_return co_await conversation.converse();
+}
+
+template <class Kind>
+Task<Status> run(Loop& loop, const ConnectSettings& settings, Talk& talk) {
+  if (settings.repeat == 0) co_return co_await once<Kind>(loop, settings, talk);
+  Repetition repetition(loop, settings, talk, [&] { return one_of_many<Kind>(loop, settings, talk); });
   co_return co_await repetition.run();
 }
 
@@ -45,8 +57,10 @@ Status connect(const ConnectSettings& settings, Talk& talk) {
     return status_of(loop.error());
   }
   view.attach(**loop);
+  const bool datagrams = settings.where.kind == Kind::datagram;
   const auto work = [&] {
-    return until_signal(settings.repeat == 0 ? once(**loop, settings, talk) : repeatedly(**loop, settings, talk));
+    return until_signal(datagrams ? run<DatagramConversation>(**loop, settings, talk)
+                                  : run<Conversation>(**loop, settings, talk));
   };
   const Result<Status> outcome = (*loop)->block_on(work);
   if (!outcome) talk.complain(outcome.error());

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <meari/deadline.hpp>
-#include <meari/readiness.hpp>
 
 #include "dial.hpp"
 #include "src/command/speech/library_text.hpp"
@@ -18,7 +17,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::string_view prompt = "> ";
 // A person waits for the reply before the next line; when none comes, this long.
 constexpr milliseconds reply_pause{300};
 // How long the peer's system may take to confirm the last bytes.
@@ -44,17 +42,22 @@ Conversation::Conversation(Loop& loop, const ConnectSettings& settings, const Ta
   const bool terminal = output_.medium() == Medium::terminal;
   interactive_ = terminal && input_.medium() == Medium::terminal && !settings.message && !settings.check;
   escaped_ = terminal && !settings.raw;
-  if (interactive_) editor_ = LineEditor::make(prompt);
+  if (interactive_) prompt_.emplace(loop, input_, output_);
   dumped_here_ = terminal && settings.hexdump;
   if (settings.hexdump && !terminal) errors_ = Sink::of(loop, os::standard_descriptor(os::Standard::error));
 }
 
-std::optional<Duration> Conversation::replying() const noexcept {
-  if (!first_sent_ || !first_received_ || *first_received_ < *first_sent_) return {};
-  return *first_received_ - *first_sent_;
+Task<Outcome> Conversation::converse() {
+  Outcome outcome;
+  outcome.status = co_await run();
+  outcome.to = to_;
+  outcome.connecting = connecting_;
+  if (first_sent_ && first_received_ && *first_received_ >= *first_sent_)
+    outcome.replying = *first_received_ - *first_sent_;
+  co_return outcome;
 }
 
-Task<Status> Conversation::converse() {
+Task<Status> Conversation::run() {
   const Result<> opened = co_await as_result(open());
   if (!opened) {
     if (opened.error() == Errc::canceled) co_return Status::interrupted;
@@ -65,7 +68,7 @@ Task<Status> Conversation::converse() {
   if (settings_.check) co_return report_check();
   const Result<> result = co_await as_result(both_ways());
   // What was being typed stays where it is, and what we say from now on begins below it.
-  if (std::exchange(at_prompt_, false) && os::is_terminal(os::Standard::error)) os::print(os::Standard::error, "\n");
+  if (prompt_ && prompt_->leave() && os::is_terminal(os::Standard::error)) os::print(os::Standard::error, "\n");
   if (result) co_await settle();
   co_return verdict(result);
 }
@@ -99,11 +102,8 @@ Status Conversation::report_check() const {
 }
 
 void Conversation::tell(std::string line) {
-  if (at_prompt_ && os::is_terminal(os::Standard::error)) {
-    line.insert(0, editor_ == nullptr ? "\n" : editor_->hide());
-    line += editor_ == nullptr ? std::string(prompt) : editor_->show();  // in this order, so not in one expression
-  }
-  os::print(os::Standard::error, line);
+  if (prompt_) prompt_->tell(std::move(line));
+  else os::print(os::Standard::error, line);
 }
 
 // ---- the two directions
@@ -112,8 +112,8 @@ Task<> Conversation::both_ways() {
   auto body = [this](Scope& scope) -> Task<> {
     auto sending = [this, &scope] { return send(scope); };
     scope.spawn(sending);
-    auto redrawing = [this] { return redraw_after_stops(); };
-    if (editor_ != nullptr && editor_->gone_on() != no_descriptor) scope.spawn(redrawing);
+    auto redrawing = [this] { return prompt_->redraw_after_stops(); };
+    if (prompt_) scope.spawn(redrawing);
     co_await receive(scope);
   };
   co_await scoped(body);
@@ -192,14 +192,8 @@ Task<> Conversation::send_pipe() {
   }
 }
 
-// A line as the terminal gives it, with its line end; without one after Ctrl-D in the middle of a line.
 Task<> Conversation::send_lines() {
-  for (;;) {
-    Chunk line;
-    if (editor_ == nullptr) line = co_await plain_line();
-    else line = co_await edited_line();
-    at_prompt_ = false;
-    if (line.empty()) break;
+  while (Chunk line = co_await prompt_->line()) {
     const std::uint64_t before = server_.facts().bytes_sent;
     static_cast<void>(replied_.try_receive());
     co_await deliver(std::move(line));
@@ -209,40 +203,6 @@ Task<> Conversation::send_lines() {
     static_cast<void>(co_await as_result(with_timeout(reply_pause, replied_.receive())));
   }
   co_await print("\n");
-}
-
-Task<Chunk> Conversation::plain_line() {
-  at_prompt_ = true;
-  co_await print(std::string(prompt));
-  co_return co_await input_.read();
-}
-
-Task<Chunk> Conversation::edited_line() {
-  at_prompt_ = true;
-  co_await print(editor_->show());
-  for (;;) {
-    const std::optional<EditedLine> line = editor_->next();
-    co_await print(editor_->output());
-    if (line && line->end) co_return Chunk();
-    if (line) {
-      const std::string text = line->text + '\n';
-      Result<Chunk> copy = Chunk::copy_of(std::as_bytes(std::span(text.data(), text.size())));
-      co_return co_await std::move(copy);
-    }
-    const Chunk typed = co_await input_.read();
-    if (typed.empty()) co_return Chunk();
-    editor_->feed(typed.text());
-  }
-}
-
-Task<> Conversation::redraw_after_stops() {
-  const Result<Watched> gone_on = Watched::watch(editor_->gone_on(), loop_);
-  if (!gone_on) co_return;
-  for (;;) {
-    co_await gone_on->readable();
-    std::string line = editor_->again();
-    if (at_prompt_) co_await print(std::move(line));
-  }
 }
 
 // The peer's FIN ends a conversation with a person, and one without input.
@@ -300,21 +260,19 @@ Task<> Conversation::receive_pipe() {
 Task<> Conversation::receive_lines() {
   while (Chunk data = co_await server_.read()) {
     std::string text;
-    if (at_prompt_) text = editor_ == nullptr ? "\n" : editor_->hide();
     if (dumped_here_) {
-      text += dumped(HexDump::Way::in, data);
+      text = dumped(HexDump::Way::in, data);
     } else {
-      text += escaped_ ? escaper_.escape(data.text()) : std::string(data.text());
+      text = escaped_ ? escaper_.escape(data.text()) : std::string(data.text());
       if (!text.ends_with('\n')) text += '\n';
       text += "  " + talk_.text(messages::piece_received, data.size()) + '\n';
     }
     if (!take_in(data)) co_return;
-    if (at_prompt_) text += editor_ == nullptr ? std::string(prompt) : editor_->show();
-    co_await print(std::move(text));
+    co_await print(prompt_->around(std::move(text)));
     static_cast<void>(replied_.try_send(true));
   }
   end_ = End::peer_closed;
-  if (std::exchange(at_prompt_, false)) co_await print("\n");
+  if (prompt_->leave()) co_await print("\n");
   if (dumped_here_) co_await dump(hexdump_.end(HexDump::Way::in, loop_.now() - begin_));
 }
 

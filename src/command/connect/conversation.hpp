@@ -6,9 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
 #include <meari/channel.hpp>
@@ -18,11 +16,11 @@
 
 #include "carriage_returns.hpp"
 #include "echo_check.hpp"
-#include "line_editor.hpp"
+#include "outcome.hpp"
+#include "prompt.hpp"
 #include "src/command/flags/options.hpp"
 #include "src/command/speech/escaper.hpp"
 #include "src/command/speech/hexdump.hpp"
-#include "src/command/speech/status.hpp"
 #include "src/command/speech/talk.hpp"
 
 namespace meari::command {
@@ -32,13 +30,7 @@ class Conversation {
   Conversation(Loop& loop, const ConnectSettings& settings, const Talk& talk);
 
   // From connecting to the account at the end. Cancelled, it says how far it came and gives `interrupted`.
-  Task<Status> converse();
-
-  // For whoever compares several: how long connecting took, and how long the first byte after the first of ours.
-  // Nothing where it did not come to that.
-  [[nodiscard]] std::optional<Duration> connecting() const noexcept { return connecting_; }
-  [[nodiscard]] std::optional<Duration> replying() const noexcept;
-  [[nodiscard]] const std::string& peer_address() const noexcept { return to_; }
+  Task<Outcome> converse();
   // A line of ours for standard error, as --explain has them at any time: around the line that is being typed.
   void tell(std::string line);
 
@@ -52,6 +44,7 @@ class Conversation {
     output_failed,  // said already
   };
 
+  Task<Status> run();
   Task<> open();
   void announce() const;
   Status report_check() const;
@@ -62,11 +55,6 @@ class Conversation {
   Task<> send_message();
   Task<> send_pipe();
   Task<> send_lines();
-  // The next line as it is to be sent; nothing at the end of input.
-  Task<Chunk> plain_line();
-  Task<Chunk> edited_line();
-  // What was typed so far is shown again after Ctrl-Z and fg.
-  Task<> redraw_after_stops();
   Task<> at_end_of_input(Scope& scope);
   Task<> deliver(Chunk data);
   Task<> deliver_as_it_is(Chunk data);
@@ -107,9 +95,8 @@ class Conversation {
   std::optional<Time> first_sent_;
   std::optional<Time> first_received_;
   std::uint64_t received_ = 0;
-  bool input_ended_ = false;  // all of the input has been sent
-  bool at_prompt_ = false;
-  std::unique_ptr<LineEditor> editor_;  // nothing: the terminal edits its lines itself
+  bool input_ended_ = false;      // all of the input has been sent
+  std::optional<Prompt> prompt_;  // of a person
   Error send_failure_;
   Error input_failure_;
   End end_ = End::open;

@@ -32,16 +32,15 @@ Task<Status> Repetition::run() {
   Time due = loop_.now();
   for (std::uint64_t number = 1; number <= settings_.repeat; ++number) {
     begun_ = number;
-    Conversation conversation(loop_, settings_, talk_);
-    const Status outcome = co_await conversation.converse();
-    if (outcome == Status::interrupted) {
+    const Outcome outcome = co_await converse_();
+    if (outcome.status == Status::interrupted) {
       --begun_;  // it was stopped by us, so it says nothing about the peer
-      status = outcome;
+      status = outcome.status;
       break;
     }
-    if (outcome == Status::ok) ++succeeded_;
-    else if (status == Status::ok) status = outcome;
-    report(number, conversation);
+    if (outcome.status == Status::ok) ++succeeded_;
+    else if (status == Status::ok) status = outcome.status;
+    report(number, outcome);
     if (number == settings_.repeat) break;
     due = std::max(due + settings_.interval, loop_.now());  // after a slow one no burst to catch up
     const Result<> slept = co_await as_result(sleep_until(due));
@@ -53,15 +52,20 @@ Task<Status> Repetition::run() {
   co_return status;
 }
 
-void Repetition::report(std::uint64_t number, const Conversation& conversation) {
-  const std::optional<Duration> connected = conversation.connecting();
+void Repetition::report(std::uint64_t number, const Outcome& outcome) {
+  const std::string& to = outcome.to;
+  const std::optional<Duration>& connected = outcome.connecting;
+  const std::optional<Duration>& reply = outcome.replying;
+  if (connected) connecting_.push_back(*connected);
+  if (reply) replying_.push_back(*reply);
+  if (settings_.where.kind == Kind::datagram) {
+    if (reply) talk_.say(messages::repeated_datagram, number, to, milliseconds(*reply));
+    else if (!to.empty()) talk_.say(messages::repeated_datagram_silence, number, to);
+    return;
+  }
   if (!connected) return;  // why not has been said
-  connecting_.push_back(*connected);
-  const std::string& to = conversation.peer_address();
   if (settings_.check) return talk_.say(messages::repeated_check, number, to, milliseconds(*connected));
-  const std::optional<Duration> reply = conversation.replying();
   if (!reply) return talk_.say(messages::repeated_silence, number, to, milliseconds(*connected));
-  replying_.push_back(*reply);
   talk_.say(messages::repeated, number, to, milliseconds(*connected), milliseconds(*reply));
 }
 

@@ -8,12 +8,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include <meari/loop.hpp>
 #include <meari/task.hpp>
 
-#include "conversation.hpp"
+#include "outcome.hpp"
 #include "src/command/flags/options.hpp"
 #include "src/command/speech/status.hpp"
 #include "src/command/speech/talk.hpp"
@@ -22,19 +24,22 @@ namespace meari::command {
 
 class Repetition {
  public:
-  Repetition(Loop& loop, const ConnectSettings& settings, const Talk& talk)
-      : loop_(loop), settings_(settings), talk_(talk) {}
+  using Conversing = std::function<Task<Outcome>()>;  // one conversation after the other
+
+  Repetition(Loop& loop, const ConnectSettings& settings, const Talk& talk, Conversing converse)
+      : loop_(loop), settings_(settings), talk_(talk), converse_(std::move(converse)) {}
 
   // The status of the first that failed. Cancelled, it says what it has and gives `interrupted`.
   Task<Status> run();
 
  private:
-  void report(std::uint64_t number, const Conversation& conversation);
+  void report(std::uint64_t number, const Outcome& outcome);
   void summarise() const;
 
   Loop& loop_;
   const ConnectSettings& settings_;
   const Talk& talk_;
+  Conversing converse_;
   std::uint64_t begun_ = 0;
   std::uint64_t succeeded_ = 0;
   std::vector<Duration> connecting_;

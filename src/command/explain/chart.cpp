@@ -69,6 +69,8 @@ Chart::Line Chart::line_of(const Step& step) const {
       return {"connect()", "→ " + quote(event.peer.to_string()), words(messages::chart_connecting), false, true};
     case Event::What::connected: {
       Line line{"connect()", "→ " + quote(event.peer.to_string()), words(messages::chart_connected_path)};
+      if (step.track.datagrams) line.text = words(messages::chart_connected_datagrams);
+      if (step.track.datagrams) return line;
       if (event.local.family() == Family::ipv4 || event.local.family() == Family::ipv6)
         line.text = talk_.text(step.track.port_given ? messages::chart_connected_from : messages::chart_connected,
                                event.local.port());
@@ -82,8 +84,7 @@ Chart::Line Chart::line_of(const Step& step) const {
       return line;
     }
     case Event::What::received:
-      return {"recv()", talk_.text(messages::chart_bytes, event.count, text_of(event.payload)), ""};
-    case Event::What::sent: return {"send()", talk_.text(messages::chart_count, event.count), ""};
+    case Event::What::sent: return moved(step);
     case Event::What::peer_finished:
       return {"recv()", talk_.text(messages::chart_count, 0),
               words(step.track.peer_was_first ? messages::chart_peer_finished : messages::chart_peer_finished_too),
@@ -97,6 +98,8 @@ Chart::Line Chart::line_of(const Step& step) const {
       line.call = operation.starts_with("connect") ? "connect()"
                   : operation == "read"            ? "recv()"
                   : operation == "write"           ? "send()"
+                  : operation == "receive"         ? "recvfrom()"
+                  : operation == "send to"         ? "sendto()"
                                                    : "—";
       if (event.error.peer_is_gone()) line.text += ": " + words(messages::chart_reset);
       else if (const std::string_view advice = advice_for(talk_.language(), event.error); !advice.empty())
@@ -112,6 +115,16 @@ Chart::Line Chart::line_of(const Step& step) const {
   return {};
 }
 
+Chart::Line Chart::moved(const Step& step) const {
+  const Event& event = step.event;
+  const bool out = event.what == Event::What::sent;
+  std::string detail = out ? talk_.text(messages::chart_count, event.count)
+                           : talk_.text(messages::chart_bytes, event.count, text_of(event.payload));
+  if (!step.track.datagrams) return {out ? "send()" : "recv()", std::move(detail), ""};
+  return {out ? "sendto()" : "recvfrom()", std::move(detail),
+          std::string(talk_.text(out ? messages::chart_datagram_sent : messages::chart_datagram_received))};
+}
+
 Chart::Line Chart::closed(const Step& step) const {
   const Track& track = step.track;
   Line line{"close()", "", ""};
@@ -122,6 +135,7 @@ Chart::Line Chart::closed(const Step& step) const {
   if (track.listens) return says(messages::chart_listener_closed);
   line.detail =
       talk_.text(messages::chart_totals, track.received, track.sent, seconds((step.event.time - track.opened).count()));
+  if (track.datagrams) return says(messages::chart_datagrams_closed);
   if (step.event.note == "reset") return says(messages::chart_closed_reset);
   if (track.attempts) return says(messages::chart_attempt_over);
   if (step.event.peer.family() == Family::local) return says(messages::chart_closed_path);

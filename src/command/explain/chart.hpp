@@ -31,6 +31,7 @@ class Chart {
     bool with_state = false;  // the state of TCP is what is new
   };
   [[nodiscard]] Line line_of(const Step& step) const;
+  [[nodiscard]] Line moved(const Step& step) const;
   [[nodiscard]] Line closed(const Step& step) const;
   [[nodiscard]] Line waits(const Step& step) const;
   [[nodiscard]] std::string styled(std::string_view style, std::string text) const;

@@ -16,6 +16,11 @@ bool is_tcp(const Address& address) noexcept {
   return address.family() == Family::ipv4 || address.family() == Family::ipv6;
 }
 
+bool takes_datagrams(Descriptor descriptor) {
+  const Result<os::Adopted> found = os::examine(descriptor);
+  return found && found->kind == Kind::datagram;
+}
+
 // The kernel is asked before a SYN leaves, and shows a connection in TIME_WAIT as closed to who still has its descriptor.
 std::string_view state_after(Event::What what, const Track& track, os::TcpState state) noexcept {
   if (state == os::TcpState::unknown) return {};
@@ -38,7 +43,10 @@ void Steps::see(const Event& event) {
   if (event.peer.family() != Family::unspecified) watched.last.peer = event.peer;
   switch (event.what) {
     case Event::What::listening: track.listens = true; break;
-    case Event::What::opened: track.port_given = event.local.port() != 0; break;
+    case Event::What::opened:
+      track.port_given = event.local.port() != 0;
+      track.datagrams = takes_datagrams(event.descriptor);
+      break;
     case Event::What::connecting: track.attempts = true; break;
     case Event::What::connected: track.attempts = false; break;
     case Event::What::accepted: watched.listener = event.listener; break;
@@ -102,7 +110,7 @@ void Steps::look(Time now) {
     } else if (is_tcp(watched.last.peer)) {
       const Result<os::QueueLengths> queues = os::queue_lengths(watched.last.descriptor);
       if (!queues) continue;
-      compare(watched, Step::Wait::sending, queues->unsent, now);
+      if (!watched.track.datagrams) compare(watched, Step::Wait::sending, queues->unsent, now);
       compare(watched, Step::Wait::reading, queues->unread, now);
     }
   }

@@ -20,6 +20,7 @@ namespace meari::command {
 // What is known about a socket.
 struct Track {
   bool listens = false;
+  bool datagrams = false;
   bool attempts = false;    // connect() has not ended yet, or has failed
   bool port_given = false;  // bound before it was connected: our port was not the system's choice
   bool peer_finished = false;

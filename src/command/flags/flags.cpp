@@ -104,24 +104,27 @@ constexpr FlagInfo flag_table[] = {
       "`meari connect 주소 <파일`로 다시 보낼 수 있습니다. DIR이 없으면 만들고, 이미 있는 파일은 덮어쓰지 않으며, 파일은 소유자만 읽을 수 있습니다(0600). 디스크가 느리면 상대가 기다립니다. 파일에 쓰지 못하면 한 줄로 알리고 세션은 기록 없이 이어지며, 마지막에 종료 상태 3으로 끝납니다."}},
     {Flag::message, "message", 'm', in_connect, Value::text, "TEXT",
      {"send TEXT, print the reply, exit", "TEXT를 보내고 답을 출력한 뒤 끝냅니다"},
-     {"TEXT is sent as it is, without a line end; standard input is not read. --on-eof says what follows.",
-      "TEXT를 줄바꿈 없이 그대로 보내며 표준 입력은 읽지 않습니다. 그다음은 --on-eof에 따릅니다."},
+     {"TEXT is sent as it is, without a line end; standard input is not read. --on-eof says what follows. With udp: it is "
+      "one datagram, at most 65507 bytes, and an empty TEXT is one, too.",
+      "TEXT를 줄바꿈 없이 그대로 보내며 표준 입력은 읽지 않습니다. 그다음은 --on-eof에 따릅니다. udp:에서는 데이터그램 하나이며 65507바이트까지 됩니다. 빈 TEXT도 빈 데이터그램으로 보냅니다."},
      bit(Flag::check)},
     {Flag::expect_echo, "expect-echo", '\0', in_connect, Value::none, "",
      {"check that what was sent comes back (else status 4)", "보낸 것이 그대로 돌아오는지 확인합니다 (다르면 상태 4)"},
-     {"Ends at the first difference and names its offset; also when less comes back, or more.",
-      "처음 다른 곳에서 끝내고 그 위치를 알립니다. 모자라거나 남을 때도 마찬가지입니다."},
+     {"Ends at the first difference and names its offset; also when less comes back, or more. With udp: each datagram has "
+      "to come back once, in any order.",
+      "처음 다른 곳에서 끝내고 그 위치를 알립니다. 모자라거나 남을 때도 마찬가지입니다. udp:에서는 순서가 바뀌어도 되지만 데이터그램마다 한 번씩 돌아와야 합니다."},
      bit(Flag::check)},
     {Flag::check, "check", '\0', in_connect, Value::none, "",
      {"only connect, and say how long it took", "연결만 해 보고 걸린 시간을 알립니다"},
-     {"Exit status 0 when somebody accepts the connection, else 1.",
-      "연결되면 종료 상태 0, 아니면 1입니다."},
+     {"Exit status 0 when somebody accepts the connection, else 1. Datagrams have no connection, so not with udp:.",
+      "연결되면 종료 상태 0, 아니면 1입니다. 데이터그램에는 연결이 없으므로 udp:와는 함께 쓸 수 없습니다."},
      bit(Flag::message) | bit(Flag::expect_echo) | bit(Flag::on_eof) | bit(Flag::crlf) | bit(Flag::hexdump) | bit(Flag::raw)},
     {Flag::timeout, "timeout", '\0', in_connect | in_bench, Value::duration, "TIME",
      {"how long connecting may take (default 10s)", "연결에 걸려도 되는 시간 (기본 10s)"},
      {"For all of it: looking up the name and trying every address. With --retry: for each attempt. 0: as long as it takes. "
+      "With udp: only the name takes time. "
       "bench over datagrams: how long a reply may take before it counts as lost (default 1s).",
-      "이름을 찾고 모든 주소를 시도하는 시간을 합한 것입니다. --retry가 있으면 시도마다 따로 잽니다. 0이면 끝없이 기다립니다. 데이터그램을 재는 bench에서는 답을 잃은 것으로 치기까지의 시간입니다(기본 1s)."}},
+      "이름을 찾고 모든 주소를 시도하는 시간을 합한 것입니다. --retry가 있으면 시도마다 따로 잽니다. 0이면 끝없이 기다립니다. udp:에서는 이름을 찾는 시간뿐입니다. 데이터그램을 재는 bench에서는 답을 잃은 것으로 치기까지의 시간입니다(기본 1s)."}},
     {Flag::source, "source", '\0', in_connect, Value::address, "ADDRESS",
      {"connect from this address of ours", "이 주소에서 연결합니다"},
      {"A numeric address, with or without a port: 192.0.2.1, 192.0.2.1:4000, 2001:db8::1, [2001:db8::1]:4000.",
@@ -136,8 +139,9 @@ constexpr FlagInfo flag_table[] = {
     {Flag::repeat, "repeat", '\0', in_connect, Value::count, "N",
      {"do it N times, and say how long each took", "N번 되풀이하고 매번 걸린 시간을 알립니다"},
      {"Each time with a new connection, with --check or --message. At the end: how many went well, and the smallest, the "
-      "median and the largest time. The exit status is that of the first that failed.",
-      "--check 또는 --message를 매번 새 연결로 되풀이합니다. 끝에는 몇 번 성공했는지와 최소, 중앙값, 최대 시간을 알립니다. 종료 상태는 처음 실패한 것의 상태입니다."},
+      "median and the largest time. The exit status is that of the first that failed. With udp: the first reply ends a turn, "
+      "and one without a reply has failed (status 1).",
+      "--check 또는 --message를 매번 새 연결로 되풀이합니다. 끝에는 몇 번 성공했는지와 최소, 중앙값, 최대 시간을 알립니다. 종료 상태는 처음 실패한 것의 상태입니다. udp:에서는 첫 답이 오면 다음 차례로 넘어가고, 답이 없으면 실패입니다(상태 1)."},
      0, bit(Flag::message) | bit(Flag::check)},
     {Flag::interval, "interval", '\0', in_connect, Value::duration, "TIME",
      {"from one repetition to the next (default 1s)", "되풀이하는 간격 (기본 1s)"},
@@ -235,9 +239,10 @@ constexpr FlagInfo flag_table[] = {
      {"at the end of input: half-close, close, keep, wait:5s", "입력이 끝나면: half-close, close, keep, wait:5s"},
      {"half-close (default) says that we have finished (FIN) and waits for the peer to finish. close ends the "
       "conversation at once. keep says nothing and waits for the peer. wait:TIME is keep for at most TIME. An absent "
-      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given. In serve it is for the handler stdio.",
+      "input (</dev/null, <&-, nohup) has no end, unless --on-eof is given. With udp: nobody can say that he has finished: "
+      "half-close waits until no reply has come for a second, keep waits for ever. In serve it is for the handler stdio.",
       "half-close(기본)는 보내기를 마쳤다고 알리고(FIN) 상대가 마칠 때까지 기다립니다. close는 대화를 바로 끝냅니다. keep은 알리지 않고 상대를 기다립니다. wait:시간은 그 "
-      "시간까지만 keep과 같습니다. 입력이 아예 없으면(</dev/null, <&-, nohup) --on-eof를 적지 않는 한 입력의 끝으로 보지 않습니다. serve에서는 처리기 stdio에 씁니다."}},
+      "시간까지만 keep과 같습니다. 입력이 아예 없으면(</dev/null, <&-, nohup) --on-eof를 적지 않는 한 입력의 끝으로 보지 않습니다. udp:에서는 마쳤다고 알릴 방법이 없으므로, half-close는 1초 동안 답이 없을 때까지 기다리고 keep은 끝없이 기다립니다. serve에서는 처리기 stdio에 씁니다."}},
     {Flag::raw, "raw", '\0', in_serve | in_connect, Value::none, "",
      {"print what comes as it is, on a terminal too", "받은 것을 터미널에도 그대로 출력합니다"},
      {"Without it, what comes is escaped on a terminal (\\x1b), because it could control the terminal. In a pipe "
@@ -351,6 +356,8 @@ constexpr Example connect_examples[] = {
      {"how long does connecting take?", "연결에 얼마나 걸리는지 열 번 재어 봅니다"}},
     {"meari connect --retry 20 -m hello 9000",
      {"wait for a server that is just starting", "이제 막 시작하는 서버를 기다립니다"}},
+    {"meari connect -m hello udp:localhost:9000",
+     {"a datagram, and what comes back", "데이터그램 하나를 보내고 돌아온 것을 출력합니다"}},
     {"meari connect --crlf --hexdump example.org:80",
      {"type HTTP by hand, and see its bytes", "HTTP를 직접 입력하며 바이트를 봅니다"}},
 };
@@ -382,9 +389,11 @@ constexpr VerbInfo verb_table[] = {
      {"On a terminal: sends each line that you type, prints what comes back and the bytes of both. Lines are edited with "
       "the keys of a shell, and the arrows bring earlier ones back; a line that begins with a space is not kept. Otherwise "
       "standard input goes to the peer and what the peer sends goes to standard output, unchanged and independently. "
-      "What is cut short ends with status 3 and an account of the bytes.",
+      "What is cut short ends with status 3 and an account of the bytes. With udp: each line, or each piece that is read "
+      "from standard input, is a datagram; what the system says of a closed port ends it with status 1, and an account "
+      "says what went and came, for nobody acknowledges it.",
       "터미널에서는 입력한 줄을 하나씩 보내고, 돌아온 것과 바이트 수를 출력합니다. 셸처럼 줄을 고칠 수 있고 화살표로 지난 줄을 불러올 수 있으며, 빈칸으로 시작한 줄은 기록하지 않습니다. 터미널이 아니면 표준 입력은 상대에게, 상대가 보낸 것은 표준 출력으로, 서로 기다리지 않고 그대로 흐릅니다. 도중에 "
-      "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다."},
+      "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다. udp:에서는 입력한 줄, 또는 표준 입력에서 읽은 조각 하나가 데이터그램 하나입니다. 닫힌 포트라고 시스템이 알려 오면 상태 1로 끝나며, 도착 확인이 없으므로 보내고 받은 수를 끝에 알립니다."},
      connect_examples},
     {Verb::bench, "bench", "ADDRESS", {"measure a server", "서버의 성능을 잽니다"},
      {"Sends messages, compares every byte of the replies, and reports rate and latency, with how busy and how late this "
@@ -418,7 +427,7 @@ constexpr AddressInfo address_table[] = {
     {"unix:/run/x.sock unix:@name",
      in_serve | in_connect | in_bench,
      {"a Unix-domain path, or an abstract name", "유닉스 도메인 경로, 또는 추상 이름"}},
-    {"udp:9000", in_serve | in_bench, {"datagrams instead of connections", "연결 대신 데이터그램"}},
+    {"udp:9000", in_serve | in_connect | in_bench, {"datagrams instead of connections", "연결 대신 데이터그램"}},
     {"fd:3", in_serve | in_connect, {"a socket that the parent process opened", "부모 프로세스가 열어 둔 소켓"}},
 };
 

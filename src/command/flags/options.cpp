@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "datagram_size.hpp"
 #include "durations.hpp"
 #include "src/command/speech/library_text.hpp"
 #include "src/command/speech/messages.hpp"
@@ -288,8 +289,6 @@ void read_target(Reader& reader, const Typed& typed, Endpoint& target) {
                          typed.operands.size() == 2 ? meant_address(word, typed.operands[1]) : "");
   Result<Endpoint> where = Endpoint::parse(word);
   if (!where) return reader.refuse(where.error(), meant_address(word, {}));
-  if (where->kind == Kind::datagram && typed.verb != Verb::bench)
-    return reader.refuse(messages::no_datagrams.in(typed.language, word, verb));
   if (where->form == Endpoint::Form::any || where->address.is_any())
     return reader.refuse(messages::no_wildcard.in(typed.language, word, verb));
   if (where->form == Endpoint::Form::descriptor && typed.verb == Verb::bench)
@@ -303,13 +302,24 @@ void check_datagrams(Reader& reader, const Typed& typed, BenchSettings& settings
     if (typed.has(flag))
       reader.refuse(messages::not_with_datagrams.in(typed.language, dashed(flag), typed.operands[0]));
   constexpr std::uint64_t number = 8;
-  constexpr std::uint64_t most = 65'507;  // of IPv4: 65,535 without its header and that of UDP
   const std::string* size = typed.value(Flag::size);
-  if (size != nullptr && (settings.size.least < number || settings.size.most > most))
+  if (size != nullptr && (settings.size.least < number || settings.size.most > most_in_datagram))
     reader.refuse(messages::datagram_size.in(typed.language, dashed(Flag::size), *size));
   if (settings.send && (typed.has(Flag::depth) || typed.has(Flag::rate)))
     reader.refuse(std::string(messages::datagrams_unnumbered.in(typed.language)));
   if (!typed.has(Flag::timeout)) settings.timeout = std::chrono::seconds(1);
+}
+
+void check_datagrams(Reader& reader, const Typed& typed, const ConnectSettings& settings) {
+  const std::string& to = typed.operands[0];
+  if (typed.has(Flag::check))
+    reader.refuse(messages::no_check_of_datagrams.in(typed.language, to, dashed(Flag::check)));
+  if (typed.has(Flag::retry)) reader.refuse(messages::not_with_datagrams.in(typed.language, dashed(Flag::retry), to));
+  if (!settings.message) return;
+  std::size_t size = settings.message->size();
+  if (settings.crlf) size += static_cast<std::size_t>(std::ranges::count(*settings.message, '\n'));
+  if (size > most_in_datagram)
+    reader.refuse(messages::message_too_long.in(typed.language, dashed(Flag::message), size, most_in_datagram));
 }
 
 }  // namespace
@@ -404,6 +414,7 @@ std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed) {
   settings.idle = reader.duration(Flag::idle).value_or(settings.idle);
   settings.backend = reader.backend();
   read_target(reader, typed, settings.where);
+  if (settings.where.kind == Kind::datagram) check_datagrams(reader, typed, settings);
   return reader.outcome(std::move(settings));
 }
 

@@ -61,8 +61,6 @@ inline constexpr Message<text> address_missing{"{} needs an address, such as loc
                                                "{}: 주소가 필요합니다. 예: localhost:9000"};
 inline constexpr Message<text, text> one_address{"{} takes one address, and {} is one too many",
                                                  "{}: 주소는 하나만 적습니다. 남은 것: {}"};
-inline constexpr Message<text, text> no_datagrams{"{}: {} speaks over connections, and datagrams have none",
-                                                  "{}: {} 명령은 연결로 말하는데 데이터그램에는 연결이 없습니다"};
 inline constexpr Message<text> no_descriptor_here{
     "{}: a socket that is open already is one connection; bench makes its own",
     "{}: 이미 열린 소켓은 연결 하나뿐입니다. bench는 연결을 스스로 맺습니다"};
@@ -172,6 +170,11 @@ inline constexpr Message<text, text> not_a_gate{
     "p99, p99.9, max, errors"};
 inline constexpr Message<text, text> not_with_datagrams{"{} is for connections, and {} has none",
                                                         "{}: 연결에 쓰는 옵션입니다. 연결이 없는 주소: {}"};
+inline constexpr Message<text, text> no_check_of_datagrams{
+    "{}: datagrams have no connection, so {} has nothing to try; send one with -m, and see whether a reply comes",
+    "{}: 데이터그램에는 연결이 없어 {} 옵션으로 확인할 것이 없습니다. -m으로 하나 보내 답이 오는지 보십시오"};
+inline constexpr Message<text, count, count> message_too_long{"{}: {} bytes; a datagram carries {} at the most",
+                                                              "{}: {}바이트. 데이터그램에는 {}바이트까지 들어갑니다"};
 inline constexpr Message<text, text> datagram_size{
     "{} {}: a datagram carries 8 to 65507 bytes; the first 8 are its number",
     "{} {}: 데이터그램은 8~65507바이트이며, 처음 8바이트는 번호입니다"};
@@ -230,6 +233,14 @@ inline constexpr Message<std::uint16_t> chart_connected_from{
     "연결했습니다. 핸드셰이크가 끝났고 우리 포트는 연결하기 전에 붙인 {}번입니다"};
 inline constexpr Text chart_connected_path{"connected, inside this machine: no network takes part",
                                            "연결했습니다. 이 컴퓨터 안에서만 오가며 네트워크를 거치지 않습니다"};
+inline constexpr Text chart_connected_datagrams{
+    "nothing is sent for it: the system notes the peer, takes datagrams from it alone, and tells us when it refuses",
+    "보낸 것은 없습니다. 시스템이 상대를 기억해 그 상대의 데이터그램만 받고, 거부되면 알려 줍니다"};
+inline constexpr Text chart_datagram_sent{"one datagram, whole or not at all; nobody confirms that it arrives",
+                                          "데이터그램 하나입니다. 통째로 가거나 사라지며 도착을 확인해 주지 않습니다"};
+inline constexpr Text chart_datagram_received{"one datagram, as it was sent", "보낸 그대로의 데이터그램 하나입니다"};
+inline constexpr Text chart_datagrams_closed{"nothing is sent for it: the other side does not learn of it",
+                                             "보내는 것이 없으므로 상대는 모릅니다"};
 inline constexpr Message<std::size_t> chart_accepted{
     "a new socket for this client; the listening one stays (sockets on this port: {})",
     "이 클라이언트만의 새 소켓입니다. 듣는 소켓은 그대로 있습니다 (이 포트의 소켓 {}개)"};
@@ -354,6 +365,43 @@ inline constexpr Message<count> echo_long{"the echo goes on at offset {}, where 
                                           "되돌아온 데이터가 보낸 것보다 깁니다: {}번째 위치부터 남습니다"};
 inline constexpr Message<count> echo_too_far_behind{"{} bytes were sent and did not come back; is this an echo?",
                                                     "{}바이트를 보냈지만 되돌아오지 않았습니다. 에코 서버가 맞습니까?"};
+inline constexpr Message<text, text> datagrams_to{"datagrams go to {} from {}; none of them is acknowledged",
+                                                  "{}에 데이터그램을 보냅니다. 이쪽 주소: {} (도착 확인은 없습니다)"};
+inline constexpr Message<text, text, count> datagrams_to_first{
+    "datagrams go to {} from {}, the first of {} addresses; none of them is acknowledged",
+    "{}에 데이터그램을 보냅니다. 이쪽 주소: {} (주소 {}개 가운데 첫째, 도착 확인은 없습니다)"};
+inline constexpr Message<text> datagrams_to_others{"the name stands for other addresses, too: {}",
+                                                   "이 이름의 다른 주소: {}"};
+inline constexpr Message<text> datagrams_refused{
+    "{}: refused: no program takes datagrams there (ICMP port unreachable)",
+    "{}: 거부되었습니다. 그 포트에서 데이터그램을 받는 프로그램이 없습니다 (ICMP port unreachable)"};
+inline constexpr Message<count, count> datagram_too_long{"not sent: {} bytes; a datagram carries {} at the most",
+                                                         "보내지 않았습니다: {}바이트. 데이터그램에는 {}바이트까지 "
+                                                         "들어갑니다"};
+inline constexpr Message<count, count, count> datagram_differs{
+    "reply {} ({} bytes) is none of the datagrams that were sent and have not come back; it differs from the oldest of "
+    "them at offset {}",
+    "{}번째 답({}바이트)은 아직 돌아오지 않은 데이터그램 가운데 어느 것과도 다릅니다. 그중 가장 오래된 것과는 {}번째 "
+    "위치부터 다릅니다"};
+inline constexpr Message<count, count> datagram_unasked{
+    "reply {} ({} bytes) came although everything had come back already",
+    "{}번째 답({}바이트)이 왔지만, 보낸 것은 이미 모두 돌아온 뒤입니다"};
+inline constexpr Message<count, count> datagrams_missing{
+    "the echo is short: datagrams sent {}, not come back {}",
+    "되돌아온 데이터그램이 모자랍니다: 보냄 {}개, 돌아오지 않음 {}개"};
+inline constexpr Message<std::int64_t> no_more_replies{"no reply for {} s; nothing is acknowledged",
+                                                       "{}초 동안 답이 없었습니다. 도착 확인은 없습니다"};
+inline constexpr Message<text> waited_for_replies{"replies were awaited for {} s; nothing is acknowledged",
+                                                  "답을 {}초 기다렸습니다. 도착 확인은 없습니다"};
+inline constexpr Text replies_not_awaited{"replies were not awaited; nothing is acknowledged",
+                                          "답을 기다리지 않았습니다. 도착 확인은 없습니다"};
+inline constexpr Text all_came_back{"all that was awaited has come back", "기다리던 답이 모두 왔습니다"};
+inline constexpr Text not_acknowledged{"nothing is acknowledged", "도착 확인은 없습니다"};
+inline constexpr Message<count, count, count, count, text> datagram_account{
+    "datagrams sent {} (bytes: {}), received {} (bytes: {}); {}",
+    "데이터그램 보냄 {}개({}바이트), 받음 {}개({}바이트); {}"};
+inline constexpr Message<count, text, text> repeated_datagram{"{}: {} first reply after {} ms", "{}: {} 첫 답 {}ms"};
+inline constexpr Message<count, text> repeated_datagram_silence{"{}: {} no reply", "{}: {} 답 없음"};
 inline constexpr Message<text, text, text> dump_title{"{} {} s, {}", "{} {}초, {}"};
 inline constexpr Message<count> dumped_bytes{"bytes: {}", "{}바이트"};
 inline constexpr Text dumped_end{"end (FIN)", "끝 (FIN)"};
