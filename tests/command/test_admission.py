@@ -1,6 +1,9 @@
 """Who is served, and how a supervisor is told: --allow, --deny, --max-per-source, --ready-fd, LISTEN_FDS."""
 
+import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,12 +35,50 @@ class Admission(support.Case):
             for _ in range(20):
                 self.assertFalse(self.served(server, LOOPBACK))
             self.assertTrue(self.served(server, "127.0.0.2"))
-        server.wait_for(rf"^{LOOPBACK}:\d+ turned away: its sessions are as many as may be")
+        server.wait_for(rf"^{LOOPBACK} turned away: its sessions are as many as may be by --max-per-source: 2, until one of them ends$")
         server.wait_for("finished", count=3)
         for _ in range(20):
             self.assertTrue(self.served(server, LOOPBACK), "nothing has leaked: there is room again")
         server.stop()
-        self.assertLess(sum("turned away" in line for line in server.lines), 20, "not a line for each")
+        self.assertEqual(sum("turned away" in line for line in server.lines), 1, "not a line for each")
+
+    def test_each_episode_of_each_source_has_a_line(self):
+        server = self.server("--max-per-source", 1, "0.0.0.0:0")
+        ended = 0
+        for episode in (1, 2):
+            with self.connect(server) as first, self.connect(server, "127.0.0.2") as other:
+                for client in (first, other):
+                    client.sendall(b"in")
+                    self.assertEqual(client.recv(100), b"in")
+                for _ in range(3):
+                    self.assertFalse(self.served(server, LOOPBACK))
+                    self.assertFalse(self.served(server, "127.0.0.2"))
+                for source in (LOOPBACK, "127.0.0.2"):
+                    server.wait_for(f"^{source} turned away: ", count=episode)
+            ended += 2
+            server.wait_for("finished", count=ended)
+        server.stop()
+        self.assertEqual(sum("turned away" in line for line in server.lines), 4)
+
+    def test_a_source_is_named_by_what_is_counted(self):
+        for host, port, source in (("", ":0", LOOPBACK), ("::1", "[::1]:0", "::/64")):
+            server = self.server("--max-per-source", 1, "--log", "json", port, first="listening")
+            at = (host or LOOPBACK, int(re.search(r":(\d+)\"", server.lines[0])[1]))
+            with socket.create_connection(at, timeout=support.DEADLINE) as first:
+                first.sendall(b"in")
+                self.assertEqual(first.recv(100), b"in")
+                with contextlib.suppress(ConnectionError), socket.create_connection(at, timeout=support.DEADLINE) as second:
+                    second.recv(1)
+                line = json.loads(server.wait_for('"event":"source_full"').string)
+            self.assertEqual((line["source"], line["limit"], line["others"]), (source, 1, 0))
+
+    def test_it_is_told_in_korean(self):
+        server = self.server("--max-per-source", 1, f"{LOOPBACK}:0", lang="ko_KR.UTF-8")
+        with self.connect(server) as first:
+            first.sendall(b"in")
+            self.assertEqual(first.recv(100), b"in")
+            self.assertFalse(self.served(server, LOOPBACK))
+            server.wait_for(rf"^{LOOPBACK}: 받지 않았습니다: 이곳의 세션 수가 --max-per-source의 한도에 이르렀습니다: 1, 하나가 끝날 때까지$")
 
     @on_backends()
     def test_lists_say_who_is_served(self, backend):

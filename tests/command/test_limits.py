@@ -1,6 +1,7 @@
 """The limits of `meari serve` as their users see them, and what a stop does to sessions that still wait for an answer."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -23,13 +24,13 @@ class Rates(support.Case):
                 client.sendall(b"x")
                 self.assertEqual(client.recv(1), b"x")
         self.assertGreaterEqual(time.monotonic() - begin, 1.9)               # two, two and one
-        server.wait_for("paused: as many new sessions in a second as may be: 2, until the second is over", count=2)
+        server.wait_for("paused: as many new sessions in a second as may be: 2, until the second is over; who comes meanwhile waits in the queue", count=2)
         server.wait_for("resumed", count=2)
 
     def test_a_pause_is_told_in_korean(self):
         server = self.server("--max-rate", 1, f"{LOOPBACK}:0", lang="ko_KR.UTF-8")
         with server.connect(), server.connect():
-            server.wait_for("잠시 멈췄습니다: 1초에 받을 새 세션 수가 한도에 이르렀습니다: 1, 그 1초가 지날 때까지")
+            server.wait_for("잠시 멈췄습니다: 1초에 받을 새 세션 수가 한도에 이르렀습니다: 1, 그 1초가 지날 때까지. 그동안 오는 연결은 대기열에서 기다립니다")
             server.wait_for("다시 받습니다")
 
     @on_backends()
@@ -47,6 +48,39 @@ class Rates(support.Case):
             sender.join()
         self.assertGreaterEqual(time.monotonic() - begin, 1.7)               # less a piece in each direction
         server.wait_for(f"received {len(data)}, sent {len(data)}, .*finished")
+
+    def slowed(self, *words, says=b"x" * 30000, hears=30000, **more):
+        """The lines about it, of a session that sends and gets so much."""
+        server = self.server("--limit-rate", 20000, *words, f"{LOOPBACK}:0", **more)
+        with server.connect() as client:
+            self.assertGreaterEqual(len(support.exchange(client, says)), hears)
+        server.wait_for("finished|session_end|끝났습니다")
+        self.assertEqual(server.stop(), 0)
+        return [line for line in server.lines if "slowed" in line or "늦추는" in line]
+
+    @on_backends()
+    def test_that_the_rate_is_limited_is_told_once_in_an_episode(self, backend):
+        self.assertEqual(self.slowed("discard", hears=0, backend=backend),
+                         ["#1 slowed down: read no faster than 20000 bytes a second (--limit-rate), until it sends less"])
+        self.assertEqual(self.slowed("greet", "x" * 30000, says=b"", backend=backend),
+                         ["#1 slowed down: sent no faster than 20000 bytes a second (--limit-rate), until there is less to send"])
+        self.assertEqual(len(self.slowed("--workers", 2, backend=backend)), 1)  # what is read no faster need not wait to be sent
+        self.assertEqual(self.slowed(says=b"x" * 1000, hears=1000, backend=backend), [])
+
+    def test_that_the_rate_is_limited_is_told_in_korean_and_in_json(self):
+        self.assertEqual(self.slowed("discard", hears=0, lang="ko_KR.UTF-8"),
+                         ["#1 늦추는 중: 1초에 20000바이트까지만 읽습니다(--limit-rate). 상대가 덜 보낼 때까지"])
+        line, = self.slowed("discard", "--log", "json", hears=0)
+        line = json.loads(line)
+        self.assertEqual((line["session"], line["direction"], line["limit"]), (1, "received", 20000))
+
+    def test_the_limit_of_time_is_named(self):
+        for lang, words in (("C.UTF-8", "timed out: nothing came or went for 0.3 s (--idle)"),
+                            ("ko_KR.UTF-8", "시간이 다 되었습니다: 0.3초 동안 아무것도 오가지 않았습니다(--idle)")):
+            server = self.server("--idle", "300ms", f"{LOOPBACK}:0", lang=lang)
+            with server.connect() as client:
+                self.assertEqual(client.recv(1), b"")
+            self.assertTrue(server.wait_for("^#1 .*(timed out|시간이)").string.endswith(words), server.lines)
 
     def test_each_handler_keeps_the_limit(self):
         """Whatever a handler sends: in the first half second not more than half of what a second may bring, and a piece."""

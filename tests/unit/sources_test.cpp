@@ -61,7 +61,13 @@ TEST(Sources, any_order_of_beginnings_and_endings_counts_right) {
     };
     std::vector<Session> open;
     std::map<std::uint32_t, std::size_t> model;
-    const auto address = [](std::uint32_t source) { return Address("192.0.2." + std::to_string(source), 9); };
+    // Of each source another address each time: IPv4 also as an IPv6 socket sees it, and any host of a network of IPv6.
+    const auto address = [&chance](std::uint32_t source) {
+      const std::string number = std::to_string(source);
+      const auto port = static_cast<std::uint16_t>(1 + chance() % 65'535);
+      if (source < 3) return Address((chance() % 2 == 0 ? "192.0.2." : "::ffff:192.0.2.") + number, port);
+      return Address("2001:db8:0:" + number + "::" + std::to_string(chance() % 10'000), port);
+    };
     for (int step = 0; step < 2000; ++step) {
       const std::uint32_t what = chance();
       if (what % 5 < 3 || open.empty()) {

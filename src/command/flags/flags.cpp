@@ -23,8 +23,8 @@ constexpr FlagInfo flag_table[] = {
     {Flag::max_per_source, "max-per-source", '\0', in_serve, Value::count, "N",
      {"at most N sessions at a time from one source", "한 곳에서 동시에 여는 세션 수의 한도"},
      {"A source is an IPv4 address, or the first 64 bits of an IPv6 address. Who comes beyond the limit is closed at "
-      "once, until one of its sessions has ended. Default: no limit.",
-      "한 곳이란 IPv4 주소 하나, 또는 IPv6 주소의 앞 64비트입니다. 한도를 넘으면 바로 닫고, 그곳의 세션 하나가 끝나면 다시 받습니다. 기본값은 한도 없음입니다."}},
+      "once, until one of its sessions has ended; one line says so each time that begins. Default: no limit.",
+      "한 곳이란 IPv4 주소 하나, 또는 IPv6 주소의 앞 64비트입니다. 한도를 넘으면 바로 닫고, 그곳의 세션 하나가 끝나면 다시 받습니다. 한도에 이를 때마다 한 줄로 알립니다. 기본값은 한도 없음입니다."}},
     {Flag::max_rate, "max-rate", '\0', in_serve, Value::count, "N",
      {"at most N new sessions a second", "1초에 새로 받을 세션 수의 한도"},
      {"Whoever comes beyond that waits in the system's queue until the second is over; nobody is refused. One line says "
@@ -33,8 +33,8 @@ constexpr FlagInfo flag_table[] = {
     {Flag::limit_rate, "limit-rate", '\0', in_serve, Value::text, "SIZE",
      {"at most SIZE bytes a second on each connection: 64k, 1M", "연결마다 1초에 오가는 바이트의 한도: 64k, 1M"},
      {"In each direction, whatever the handler. What comes faster is not read, so that the peer has to wait; nothing is "
-      "lost. k and M are powers of 1024. Datagrams cannot be made to wait, so not with udp:. Default: no limit.",
-      "처리기가 무엇이든 양방향에 따로 적용됩니다. 더 빨리 오는 것은 읽지 않고 상대를 기다리게 하므로 잃는 것은 없습니다. k와 M은 1024의 거듭제곱입니다. 데이터그램은 기다리게 할 수 없으므로 함께 쓸 수 없습니다. 기본값은 한도 없음입니다."}},
+      "lost; one line says that it slows a session down. k and M are powers of 1024. Datagrams cannot be made to wait, so not with udp:. Default: no limit.",
+      "처리기가 무엇이든 양방향에 따로 적용됩니다. 더 빨리 오는 것은 읽지 않고 상대를 기다리게 하므로 잃는 것은 없고, 세션을 늦추기 시작하면 한 줄로 알립니다. k와 M은 1024의 거듭제곱입니다. 데이터그램은 기다리게 할 수 없으므로 함께 쓸 수 없습니다. 기본값은 한도 없음입니다."}},
     {Flag::min_progress, "min-progress", '\0', in_serve, Value::text, "SIZE/TIME",
      {"end who moves less than SIZE bytes in TIME: 1k/30s", "TIME 동안 SIZE바이트도 오가지 않으면 끝냅니다: 1k/30s"},
      {"Both directions count together, one TIME after the other. --idle ends who says nothing; this also ends who keeps a "

@@ -1,7 +1,7 @@
 // Client: the connection that a handler serves, no faster than --limit-rate in either direction, and seen by a Tap where
 // there is one. The words are Stream's.
 //
-//   Client client(std::move(peer), settings.limit_rate);
+//   Client client(std::move(peer), settings.limit_rate, &slowdown);
 //   while (Chunk data = co_await client.read()) co_await client.write(std::move(data));
 #pragma once
 
@@ -13,26 +13,27 @@
 #include <meari/stream.hpp>
 #include <meari/task.hpp>
 
+#include "slowdown.hpp"
 #include "tap.hpp"
 
 namespace meari::command {
 
 class Client {
  public:
-  // 0: as fast as it goes. The Tap outlives it.
-  Client(Stream stream, std::uint64_t bytes_per_second, Tap* tap = nullptr)
-      : stream_(std::move(stream)), in_(bytes_per_second), out_(bytes_per_second), tap_(tap) {}
+  // 0: as fast as it goes, and nobody is told. Both that are pointed to outlive it.
+  Client(Stream stream, std::uint64_t bytes_per_second, Slowdown* slowdown, Tap* tap = nullptr)
+      : stream_(std::move(stream)), in_(bytes_per_second), out_(bytes_per_second), slowdown_(slowdown), tap_(tap) {}
 
   // What comes is given at once, and the next read waits until it is paid for; so does the peer, who is not read meanwhile.
   Task<Chunk> read() {
-    if (in_.limited()) co_await sleep_until(next_read_);
+    if (in_.limited()) co_await in_time(HexDump::Way::in, next_read_);
     Chunk data = co_await stream_.read_some(in_.piece());
     const bool news = has_come(data);
     if (tap_ != nullptr && news) co_await tap_->received(data);
     co_return data;
   }
   Task<Chunk> read_until(std::string_view delimiter, std::size_t limit) {
-    if (in_.limited()) co_await sleep_until(next_read_);
+    if (in_.limited()) co_await in_time(HexDump::Way::in, next_read_);
     Chunk line = co_await stream_.read_until(delimiter, limit);
     const bool news = has_come(line);
     if (tap_ != nullptr && news) co_await tap_->received(line);
@@ -62,13 +63,18 @@ class Client {
   [[nodiscard]] bool at_end() const noexcept { return at_end_; }
 
  private:
+  Sleep in_time(HexDump::Way way, Time due) {
+    const Time now = Loop::current()->now();
+    if (slowdown_ != nullptr && due > now) slowdown_->waits(way, now, due);
+    return sleep_until(due);
+  }
   // False: the end, again.
   bool has_come(const Chunk& data) noexcept {
     if (in_.limited()) next_read_ = in_.due(Loop::current()->now(), data.size());
     return !data.empty() || !std::exchange(at_end_, true);
   }
   Task<> write_piece(Chunk data) {
-    if (out_.limited()) co_await out_.spend(data.size());
+    if (out_.limited()) co_await in_time(HexDump::Way::out, out_.due(Loop::current()->now(), data.size()));
     if (tap_ != nullptr) co_await tap_->sent(data.bytes());
     co_await stream_.write(std::move(data));
   }
@@ -76,6 +82,7 @@ class Client {
   Stream stream_;
   Pace in_;
   Pace out_;
+  Slowdown* slowdown_;
   Tap* tap_;
   Time next_read_{};
   bool at_end_ = false;

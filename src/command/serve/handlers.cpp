@@ -85,7 +85,14 @@ Task<> see_off(Client& client) {
 using Handle = std::function<Task<>(Client&, Session&)>;
 
 Task<> serve_plainly(Premises& premises, const Handle& handle, Stream peer, Session& session) {
-  Client client(std::move(peer), premises.settings.limit_rate);
+  const std::uint64_t limit = premises.settings.limit_rate;
+  if (limit == 0) {
+    Client client(std::move(peer), 0, nullptr);
+    co_return co_await handle(client, session);
+  }
+  const std::uint64_t number = co_await number_of(premises, session);
+  Slowdown slowdown(premises.log, number, limit);
+  Client client(std::move(peer), limit, &slowdown);
   co_await handle(client, session);
 }
 
@@ -93,7 +100,8 @@ Task<> serve_tapped(Premises& premises, const Handle& handle, Stream peer, Sessi
   constexpr std::chrono::seconds time_to_see_off{2};
   const std::uint64_t number = co_await number_of(premises, session);
   Tap tap(premises, session, number);
-  Client client(std::move(peer), premises.settings.limit_rate, &tap);
+  Slowdown slowdown(premises.log, number, premises.settings.limit_rate);
+  Client client(std::move(peer), premises.settings.limit_rate, &slowdown, &tap);
   co_await tap.open();
   const Result<> over = co_await as_result(handle(client, session));
   session.at_drain(AtDrain::end);

@@ -9,7 +9,21 @@
 namespace meari::command {
 namespace {
 
-std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
+double as_seconds(Duration duration) {
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) / 1000.0;
+}
+
+// Which of the server's own limits of time it was; what a handler gave up by itself says so in its Error.
+std::string limit_of_time(const Talk& talk, const SessionEnd& end, const Timeouts& timeouts) {
+  const std::string_view operation = end.error.operation();
+  if (operation.starts_with("read") && timeouts.idle > Duration::zero() && end.lasted >= timeouts.idle)
+    return talk.text(messages::end_idle, fmt::format("{}", as_seconds(timeouts.idle)));
+  if (operation.starts_with("write") && timeouts.stall > Duration::zero() && end.lasted >= timeouts.stall)
+    return talk.text(messages::end_stalled, fmt::format("{}", as_seconds(timeouts.stall)));
+  return {};
+}
+
+std::string how_it_ended(const Talk& talk, const SessionEnd& end, const Timeouts& timeouts) {
   const auto with_reason = [&](const Text& words) {
     std::string text(talk.text(words));
     if (end.error) text += ' ' + talk.text(messages::end_because, message_of(talk.language(), end.error));
@@ -18,7 +32,10 @@ std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
   switch (end.how) {
     case SessionEnd::How::finished: return std::string(talk.text(messages::end_finished));
     case SessionEnd::How::peer_gone: return with_reason(messages::end_peer_gone);
-    case SessionEnd::How::timed_out: return with_reason(messages::end_timed_out);
+    case SessionEnd::How::timed_out: {
+      const std::string limit = limit_of_time(talk, end, timeouts);
+      return limit.empty() ? with_reason(messages::end_timed_out) : limit;
+    }
     case SessionEnd::How::too_slow: return std::string(talk.text(messages::end_too_slow));
     case SessionEnd::How::drained: return std::string(talk.text(messages::end_drained));
     case SessionEnd::How::cut_off: return std::string(talk.text(messages::end_cut_off));
@@ -26,10 +43,6 @@ std::string how_it_ended(const Talk& talk, const SessionEnd& end) {
   }
   return talk.text(messages::end_failed,
                    end.exception.empty() ? message_of(talk.language(), end.error) : end.exception);
-}
-
-double as_seconds(Duration duration) {
-  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) / 1000.0;
 }
 
 }  // namespace
@@ -77,11 +90,11 @@ void Log::started(std::uint64_t number, const Session& session) const {
   write_json(talk_, object);
 }
 
-void Log::ended(std::uint64_t number, const Session& session, const SessionEnd& end) const {
+void Log::ended(std::uint64_t number, const Session& session, const SessionEnd& end, const Timeouts& timeouts) const {
   if (charted_ && !json_) return;
   if (!json_)
     return talk_.say(messages::session_over, number, shown(talk_, session.source()), end.bytes_received, end.bytes_sent,
-                     seconds(end.lasted.count()), how_it_ended(talk_, end));
+                     seconds(end.lasted.count()), how_it_ended(talk_, end, timeouts));
   Json object = json_event("session_end");
   object["session"] = number;
   object["peer"] = session.source().to_string();
@@ -105,6 +118,29 @@ void Log::turned_away(const Address& source, const Text& reason, std::uint64_t o
   object["peer"] = source.to_string();
   object["reason"] = reason.in(Language::en);
   object["others"] = others;
+  write_json(talk_, object);
+}
+
+void Log::source_full(std::string_view source, std::uint64_t limit, std::uint64_t others) const {
+  if (!json_) {
+    if (others == 0) talk_.say(messages::source_full, source, limit);
+    else talk_.say(messages::source_full_with_others, source, limit, others);
+    return;
+  }
+  Json object = json_event("source_full");
+  object["source"] = source;
+  object["limit"] = limit;
+  object["others"] = others;
+  write_json(talk_, object);
+}
+
+void Log::slowed_down(std::uint64_t session, HexDump::Way way, std::uint64_t bytes_per_second) const {
+  const bool in = way == HexDump::Way::in;
+  if (!json_) return talk_.say(in ? messages::slowed_in : messages::slowed_out, session, bytes_per_second);
+  Json object = json_event("slowed_down");
+  object["session"] = session;
+  object["direction"] = in ? "received" : "sent";
+  object["limit"] = bytes_per_second;
   write_json(talk_, object);
 }
 

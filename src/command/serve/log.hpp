@@ -14,6 +14,7 @@
 #include <meari/server.hpp>
 
 #include "src/command/flags/flags.hpp"
+#include "src/command/speech/hexdump.hpp"
 #include "src/command/speech/talk.hpp"
 
 namespace meari::command {
@@ -46,9 +47,14 @@ class Log {
   void open_to_all(const Address& address) const;
   // `number` counts the sessions of this server from 1.
   void started(std::uint64_t number, const Session& session) const;
-  void ended(std::uint64_t number, const Session& session, const SessionEnd& end) const;
+  // `timeouts`: those of the server, one of which may have ended it.
+  void ended(std::uint64_t number, const Session& session, const SessionEnd& end, const Timeouts& timeouts) const;
   // `others`: how many more since the last such line, which nobody was told of.
   void turned_away(const Address& source, const Text& reason, std::uint64_t others) const;
+  // --max-per-source. `source`: what is counted.
+  void source_full(std::string_view source, std::uint64_t limit, std::uint64_t others) const;
+  // --limit-rate; from any thread. Way::in: what the client sends.
+  void slowed_down(std::uint64_t session, HexDump::Way way, std::uint64_t bytes_per_second) const;
   void lists_read(const Result<>& result) const;
   void paused(bool resumed, std::string_view reason) const;
   void datagram_left_alone(const Address& from, const Text& reason) const;

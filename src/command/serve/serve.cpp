@@ -18,6 +18,7 @@
 #include "datagrams.hpp"
 #include "handlers.hpp"
 #include "log.hpp"
+#include "refusals.hpp"
 #include "src/command/speech/line_writer.hpp"
 #include "src/command/speech/messages.hpp"
 #include "src/os/activation.hpp"
@@ -42,6 +43,7 @@ class Service {
         log_(log),
         premises_{.loop = loop, .settings = settings, .log = log, .lines = lines, .stop = [this] { stop(); }},
         handling_(handling_for(premises_)),
+        refusals_(log, settings.max_per_source),
         datagrams_(premises_, access_),
         server_(loop, handler(), options()) {}
 
@@ -67,18 +69,17 @@ class Service {
   Task<> watch_signals();
   // --allow and --deny. What makes no sense leaves things as they were.
   Result<> read_lists();
-  void turned_away(const Address& source, const Text& reason);
 
   Loop& loop_;
   SignalEvents stop_signals_;
   const ServeSettings& settings_;
   const Log& log_;
   Totals totals_;
+  Timeouts timeouts_;
   Premises premises_;
   Handling handling_;
   Access access_;
-  Time last_told_ = Time::min();  // that somebody was turned away
-  std::uint64_t untold_ = 0;
+  Refusals refusals_;
   DatagramService datagrams_;
   Server server_;
   Channel<bool> stopped_{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
@@ -118,16 +119,17 @@ ServerOptions Service::options() {
   options.timeouts.least_bytes = settings_.least_progress;
   options.admit = [this](const Address& source) {
     const bool admitted = access_.admits(source);
-    if (!admitted) turned_away(source, messages::not_admitted);
+    if (!admitted) refusals_.not_admitted(source, loop_.now());
     return admitted;
   };
-  options.on_too_many = [this](const Address& source) { turned_away(source, messages::too_many_of_it); };
+  options.on_too_many = [this](const Address& source) { refusals_.too_many(source, loop_.now()); };
   options.on_start = [this](const Session& session) {
     premises_.numbers.emplace(session.id(), ++totals_.sessions);
     if (settings_.once && only_session_ == 0) only_session_ = session.id();
     if (!settings_.once || session.id() == only_session_) log_.started(totals_.sessions, session);
   };
   options.on_end = [this](const Session& session, const SessionEnd& end) { ended(session, end); };
+  timeouts_ = options.timeouts;
   options.on_pause = [this](bool resumed, std::string_view reason) {
     if (!settings_.once) log_.paused(resumed, reason);
   };
@@ -222,17 +224,6 @@ Result<> Service::read_lists() {
   return {};
 }
 
-// A line a second at the most, whoever knocks how often: a flood is not to become one of lines.
-void Service::turned_away(const Address& source, const Text& reason) {
-  constexpr std::chrono::seconds pause{1};
-  if (last_told_ != Time::min() && loop_.now() - last_told_ < pause) {
-    ++untold_;
-    return;
-  }
-  last_told_ = loop_.now();
-  log_.turned_away(source, reason, std::exchange(untold_, 0));
-}
-
 void Service::stop() {
   server_.drain();
   datagrams_.stop();
@@ -241,10 +232,11 @@ void Service::stop() {
 
 void Service::ended(const Session& session, const SessionEnd& end) {
   const std::uint64_t number = premises_.numbers.extract(session.id()).mapped();
+  refusals_.has_room(session.source());
   if (settings_.once && session.id() != only_session_) return;
   totals_.received += end.bytes_received;
   totals_.sent += end.bytes_sent;
-  log_.ended(number, session, end);
+  log_.ended(number, session, end, timeouts_);
   if (!settings_.once) return;
   how_it_ended_ = end.how;
   if (!server_.draining()) stop();

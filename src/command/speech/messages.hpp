@@ -208,6 +208,10 @@ inline constexpr Message<count, text, count, count, text, text> session_over{"#{
 inline constexpr Text end_finished{"finished", "끝났습니다"};
 inline constexpr Text end_peer_gone{"the peer has gone", "상대가 사라졌습니다"};
 inline constexpr Text end_timed_out{"timed out", "시간이 다 되었습니다"};
+inline constexpr Message<text> end_idle{"timed out: nothing came or went for {} s (--idle)",
+                                        "시간이 다 되었습니다: {}초 동안 아무것도 오가지 않았습니다(--idle)"};
+inline constexpr Message<text> end_stalled{"timed out: it took nothing of what was sent to it for {} s",
+                                           "시간이 다 되었습니다: 보낸 것을 {}초 동안 조금도 받지 않았습니다"};
 inline constexpr Text end_too_slow{"too slow: it moved less than --min-progress asks for",
                                    "너무 느립니다. --min-progress만큼도 오가지 않았습니다"};
 inline constexpr Text end_drained{"ended while idle, because the server stops",
@@ -324,13 +328,26 @@ inline constexpr Message<text, text, count> turned_away_with_others{
     "{} turned away: {}; others since the last such line: {}",
     "{}: 받지 않았습니다: {}. 지난번 알린 뒤로 받지 않은 다른 연결: {}"};
 inline constexpr Text not_admitted{"--allow and --deny do not admit it", "--allow와 --deny에 따라 받지 않는 곳입니다"};
-inline constexpr Text too_many_of_it{
-    "its sessions are as many as may be by --max-per-source, until one of them ends",
-    "이곳의 세션 수가 --max-per-source의 한도에 이르렀고, 하나가 끝나면 다시 받습니다"};
+inline constexpr Message<text, count> source_full{
+    "{} turned away: its sessions are as many as may be by --max-per-source: {}, until one of them ends",
+    "{}: 받지 않았습니다: 이곳의 세션 수가 --max-per-source의 한도에 이르렀습니다: {}, 하나가 끝날 때까지"};
+inline constexpr Message<text, count, count> source_full_with_others{
+    "{} turned away: its sessions are as many as may be by --max-per-source: {}, until one of them ends; others since "
+    "the "
+    "last such line: {}",
+    "{}: 받지 않았습니다: 이곳의 세션 수가 --max-per-source의 한도에 이르렀습니다: {}, 하나가 끝날 때까지. 지난번 알린 "
+    "뒤로 받지 않은 다른 연결: {}"};
+inline constexpr Message<count, count> slowed_in{
+    "#{} slowed down: read no faster than {} bytes a second (--limit-rate), until it sends less",
+    "#{} 늦추는 중: 1초에 {}바이트까지만 읽습니다(--limit-rate). 상대가 덜 보낼 때까지"};
+inline constexpr Message<count, count> slowed_out{
+    "#{} slowed down: sent no faster than {} bytes a second (--limit-rate), until there is less to send",
+    "#{} 늦추는 중: 1초에 {}바이트까지만 보냅니다(--limit-rate). 보낼 것이 줄어들 때까지"};
 inline constexpr Message<> lists_read{"--allow and --deny were read again", "--allow와 --deny를 다시 읽었습니다"};
 inline constexpr Message<text> lists_kept{"--allow and --deny stay as they were: {}",
                                           "--allow와 --deny를 그대로 둡니다: {}"};
-inline constexpr Message<text> paused{"paused: {}", "잠시 멈췄습니다: {}"};
+inline constexpr Message<text> paused{"paused: {}; who comes meanwhile waits in the queue",
+                                      "잠시 멈췄습니다: {}. 그동안 오는 연결은 대기열에서 기다립니다"};
 inline constexpr Message<> resumed{"resumed", "다시 받습니다"};
 inline constexpr Message<count> lines_lost{"lines lost here, because nobody read them: {}",
                                            "읽는 쪽이 없어 여기서 {}줄을 잃었습니다"};
