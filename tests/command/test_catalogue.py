@@ -1,5 +1,8 @@
 """The catalogue of messages: what is wrong with one does not build, and all that the library says has its Korean."""
 
+import contextlib
+import errno
+import os
 import pathlib
 import re
 import shutil
@@ -38,6 +41,28 @@ class Catalogue(support.Case):
                       'constexpr Message<> m{"one", "하나 {}"};',
                       'constexpr Message<std::string_view> m{"{}", "하나 {:d}"};'):
             self.assertFalse(self.builds(wrong), wrong)
+
+
+@unittest.skipIf(support.WINDOWS, "Windows speaks its own language")
+class System(support.Case):
+    """What the library has no word for."""
+
+    def test_a_directory_that_is_read(self):
+        server = self.server(f"{support.LOOPBACK}:0")
+        for lang, words in (("C.UTF-8", "standard input: .*Is a directory"), ("ko_KR.UTF-8", "표준 입력: .*시스템 오류 21: 디렉터리입니다$")):
+            folder = os.open("/", os.O_RDONLY)
+            self.addCleanup(os.close, folder)
+            run = support.meari("connect", f"{support.LOOPBACK}:{server.port}", stdin=folder, lang=lang)
+            self.assertRegex(run.stderr.decode().splitlines()[0], words)
+
+    def test_a_program_that_is_none(self):
+        path = pathlib.Path(self.folder()) / "program"
+        path.write_bytes(b"\x00neither a script nor a program")
+        path.chmod(0o755)
+        server = self.server("exec", f"{support.LOOPBACK}:0", "--", path, lang="ko_KR.UTF-8")
+        with contextlib.suppress(ConnectionError), server.connect() as client:
+            support.read_all(client)
+        server.wait_for("시스템 오류 8: 실행할 수 있는 형식이 아닙니다")
 
 
 class Library(support.Case):
@@ -88,6 +113,19 @@ class Library(support.Case):
         said = {text_of(found) for text in self.sources.values() for found in re.findall(LITERALS, text)}
         said = {each for each in said if each.endswith("; using epoll") and not each.startswith(("; using", "io_uring is disabled", '"'))}
         self.assertEqual({each for each in said if each.startswith(("this ", "io_uring "))} - self.sentences, set())
+
+    def test_every_error_of_the_system_has_its_korean(self):
+        """By the library's own word (codes_posix.cpp), or by the system's: all that Linux has but what belongs to STREAMS,
+        to XENIX, and to no call at all."""
+        codes = set(re.findall(r"\{(E\w+), Errc::", (ROOT / "src/os/codes_posix.cpp").read_text()))
+        self.assertGreater(len(codes), 40)
+        texts = set(re.findall(r"\{(E\w+), \{\"", (ROOT / "src/command/speech/system_text_posix.cpp").read_text()))
+        self.assertEqual(codes & texts, set(), "the library has a word for it")
+        nowhere = {"EADV", "EBADR", "EBADRQC", "EBADSLT", "EBFONT", "ECHRNG", "EDOTDOT", "EISNAM", "EKEYREVOKED", "EL2HLT", "EL2NSYNC",
+                   "EL3HLT", "EL3RST", "ELIBMAX", "ELIBSCN", "ELNRNG", "ENAVAIL", "ENOANO", "ENOCSI", "ENOSR", "ENOSTR", "ENOTNAM",
+                   "EREMCHG", "EREMOTE", "ERFKILL", "ESRMNT", "EUNATCH", "EXFULL", "EQFULL"}
+        names = {name for name in errno.errorcode.values()} - {"EDEADLOCK", "ENOTSUP"}
+        self.assertEqual(names - codes - texts - nowhere, set())
 
     def test_korean_is_polite_and_whole(self):
         for english, korean in self.korean.items():

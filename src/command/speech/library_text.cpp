@@ -1,6 +1,9 @@
 #include "library_text.hpp"
 
+#include <charconv>
 #include <span>
+
+#include "system_text.hpp"
 
 namespace meari::command {
 namespace {
@@ -257,15 +260,25 @@ constexpr Text sentences[] = {
      "이 커널의 io_uring은 Linux 6.1보다 오래되어 epoll을 씁니다"},
 };
 
+// "system error 21: Is a directory".
+std::string system_reason(Language language, std::string_view english) {
+  constexpr std::string_view front = "system error";
+  const std::string_view rest = english.substr(front.size() + 1);
+  int number = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  std::string text(translated(language, front));
+  const std::string_view known = system_text(language, number);
+  if (known.empty()) return text += ' ' + std::string(rest);
+  return text += ' ' + std::to_string(number) + ": " + std::string(known);
+}
+
 // What follows an Error's operation and subject: the reason, perhaps with a hint behind it.
 std::string reason(Language language, std::string_view why) {
   if (const std::string_view whole = translated(language, why); whole != why) return std::string(whole);
   if (const std::size_t cut = why.rfind("; write "); cut != std::string_view::npos)
     return std::string(translated(language, why.substr(0, cut))) + ". " +
            std::string(translated(language, why.substr(cut + 2)));
-  constexpr std::string_view system = "system error";
-  if (why.starts_with(system))
-    return std::string(translated(language, system)) + std::string(why.substr(system.size()));
+  if (why.starts_with("system error ")) return system_reason(language, why);
   return std::string(why);
 }
 
@@ -302,8 +315,7 @@ std::string translated_reason(Language language, std::string_view english) {
     back = back.substr(0, comma);
   }
   for (const Operation& known : operations) {
-    if (language == Language::ko && known.en == front)
-      return std::string(known.alone) + ": " + std::string(translated(language, back));
+    if (language == Language::ko && known.en == front) return std::string(known.alone) + ": " + reason(language, back);
   }
   return std::string(translated(language, front)) + ": " + std::string(translated(language, back)) + until;
 }
