@@ -55,9 +55,14 @@ Status explain(const Typed& typed, const Talk& talk) {
   const std::string& word = typed.operands.front();
   const VerbInfo* verb = find_verb(word);
   if (find_handler(word) != nullptr) verb = find_verb("serve");  // whose page explains it
-  if (verb == nullptr)
-    return refuse(talk, {messages::unknown_verb.in(typed.language, word),
-                         hints(typed.language, nearest(word, names), std::nullopt)});
+  if (verb == nullptr) {
+    std::string all;
+    for (const std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+    Refused refused{messages::unknown_verb.in(typed.language, word),
+                    hints(typed.language, nearest(word, names), std::nullopt)};
+    refused.hints.insert(refused.hints.begin(), messages::verbs_are.in(typed.language, all));
+    return refuse(talk, refused);
+  }
   return print(talk, long_help(typed.language, verb->verb));
 }
 

@@ -97,8 +97,15 @@ class Mistakes(support.Case):
                              (["connect", "http://example.org/x"], "example.org:80"), (["connect", "https://example.org:8443/"], "example.org:8443"),
                              (["localhost:80"], "meari connect localhost:80"), ([":80"], "meari serve :80"), (["discard"], "meari serve discard"),
                              (["listen", "80"], "serve"), (["client", "80"], "connect"), (["-l", "80"], "meari serve 9000"),
+                             (["udp:localhost:80"], "meari connect udp:localhost:80"),
+                             (["connect", "-u", "localhost", "80"], "meari connect udp:localhost:9000"), (["serve", "-u", "80"], "meari serve udp:9000"),
+                             (["connect", "-z", "localhost:80"], "--check"), (["connect", "-w", "3", "localhost:80"], "--timeout"),
+                             (["connect", "-N", "80"], "--on-eof half-close"), (["serve", "-k", "80"], "meari serve 9000"),
+                             (["serve", "-e", "/bin/cat", "80"], "meari serve exec 9000 -- /bin/cat"), (["serve", "--chat", "80"], "meari serve chat"),
+                             (["serve", "-m", "3"], "--max-sessions"), (["connect", "-C", "80"], "--crlf"),
                              (["serve", "--port", "80"], "meari serve 9000"), (["connect", "-p", "80"], "meari connect localhost:9000")):
             self.assertIn(f"did you mean {meant}?", self.refused(*words), words)
+        self.assertIn("the verbs are: serve, connect, bench, help", self.refused("help", "foo"))
         self.assertEqual(meari("help", "greet").stdout, meari("help", "serve").stdout)
 
     def test_nothing_is_suggested_when_nothing_is_near(self):

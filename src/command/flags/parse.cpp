@@ -62,14 +62,54 @@ std::string meant_verb(const std::string& word) {
   if (find_handler(word) != nullptr) return "meari serve " + word;
   const Result<Endpoint> address = Endpoint::parse(word);
   if (!address) return {};
-  return (address->form == Endpoint::Form::any || address->kind == Kind::datagram ? "meari serve " : "meari connect ") +
-         word;
+  return (address->form == Endpoint::Form::any ? "meari serve " : "meari connect ") + word;
 }
 
-// The flag of other tools that has no use here, because its value is an operand.
+// What flags of other tools (nc, ncat, socat) are here: another flag, or an operand.
+struct Habit {
+  std::string_view typed;
+  std::string_view in_serve;
+  std::string_view in_connect;
+};
+constexpr Habit habits[] = {
+    {"-4", "meari serve 127.0.0.1:9000", "meari connect 127.0.0.1:9000"},
+    {"-6", "meari serve [::1]:9000", "meari connect [::1]:9000"},
+    {"-C", "", "--crlf"},
+    {"-N", "", "--on-eof half-close"},
+    {"-U", "meari serve unix:/run/x.sock", "meari connect unix:/run/x.sock"},
+    {"--unixsock", "meari serve unix:/run/x.sock", "meari connect unix:/run/x.sock"},
+    {"-c", "meari serve exec 9000 -- /bin/cat", ""},
+    {"-e", "meari serve exec 9000 -- /bin/cat", ""},
+    {"--exec", "meari serve exec 9000 -- /bin/cat", ""},
+    {"--sh-exec", "meari serve exec 9000 -- /bin/cat", ""},
+    {"--broker", "meari serve chat", ""},
+    {"--chat", "meari serve chat", ""},
+    {"-i", "", "--interval"},
+    {"-k", "meari serve 9000", ""},
+    {"--keep-open", "meari serve 9000", ""},
+    {"-m", "--max-sessions", ""},
+    {"--max-conns", "--max-sessions", ""},
+    {"-o", "--record", ""},
+    {"--output", "--record", ""},
+    {"-s", "meari serve 192.0.2.1:9000", "--source"},
+    {"-u", "meari serve udp:9000", "meari connect udp:localhost:9000"},
+    {"--udp", "meari serve udp:9000", "meari connect udp:localhost:9000"},
+    {"-v", "--explain", "--explain"},
+    {"-w", "--idle", "--timeout"},
+    {"--wait", "--idle", "--timeout"},
+    {"-x", "--hexdump", "--hexdump"},
+    {"--hex-dump", "--hexdump", "--hexdump"},
+    {"-z", "", "--check"},
+};
+
 std::string_view meant_instead(std::string_view typed, std::optional<Verb> verb) {
-  constexpr std::string_view others[] = {"-p", "--port", "--host", "-a", "--address", "-l", "--listen", "--server"};
-  if (std::ranges::find(others, typed) == std::end(others)) return {};
+  for (const Habit& habit : habits) {
+    if (habit.typed != typed) continue;
+    if (verb == Verb::connect) return habit.in_connect;
+    if (verb == Verb::serve) return habit.in_serve;
+  }
+  constexpr std::string_view places[] = {"-p", "--port", "--host", "-a", "--address", "-l", "--listen", "--server"};
+  if (std::ranges::find(places, typed) == std::end(places)) return {};
   return verb == Verb::connect ? "meari connect localhost:9000"
          : verb == Verb::bench ? "meari bench localhost:9000"
                                : "meari serve 9000";
@@ -82,7 +122,8 @@ Refused unknown_flag(Language language, std::string_view word, std::optional<Ver
     std::string owners;
     for (const VerbInfo& owner : verbs())
       if (belongs_to(flag, owner.verb)) owners += (owners.empty() ? "" : ", ") + std::string(owner.name);
-    return {messages::flag_of_other_verb.in(language, typed, owners), hints(language, "", verb)};
+    return {messages::flag_of_other_verb.in(language, typed, owners),
+            hints(language, meant_instead(typed, verb), verb)};
   }
   std::vector<std::string> names;
   for (const FlagInfo& flag : flags())

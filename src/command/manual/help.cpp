@@ -29,8 +29,8 @@ constexpr Text where_to_serve{
     "udp:9000. 여러 "
     "개 적어도 됩니다"};
 constexpr Text where_to_connect{
-    "9000 (this machine), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock",
-    "9000 (이 컴퓨터), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock"};
+    "9000 (this machine), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock, udp:9000",
+    "9000 (이 컴퓨터), example.org:80, 192.0.2.1:9000, [2001:db8::1]:9000, unix:/run/x.sock, udp:9000"};
 constexpr Text times{"500ms, 2s, 5m, 1h", "500ms, 2s, 5m, 1h (밀리초, 초, 분, 시간)"};
 constexpr Text sizes{"64, 4k, 1M, 2G; k, M and G are powers of 1024", "64, 4k, 1M, 2G (k, M, G는 1024의 거듭제곱)"};
 constexpr Text more{"More: meari VERB --help (short), meari help VERB (all of it)",
