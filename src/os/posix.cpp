@@ -286,8 +286,11 @@ Result<Adopted> examine(Descriptor descriptor) {
   int family = 0, type = 0;
   socklen_t size = sizeof(int);
   if (sys::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0 ||
-      sys::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &(size = sizeof(int))) != 0)
-    return system_error(sys::last_error(), "take over", "fd:" + std::to_string(descriptor));
+      sys::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &(size = sizeof(int))) != 0) {
+    const int code = sys::last_error();
+    const Error failed = system_error(code, "take over", "fd:" + std::to_string(descriptor));
+    return code == ENOTSOCK ? failed.because("it is no socket") : failed;
+  }
   Adopted found;
   switch (family) {
     case AF_INET: found.family = Family::ipv4; break;

@@ -377,6 +377,9 @@ class Connecting(support.Case):
         self.assertEqual((run.returncode, run.stdout), (0, b"hi"))
         server.wait_for(r"#1 127\.0\.0\.9:\d+ connected")
         run = meari("connect", "--source", "::1", "-m", "hi", f"{LOOPBACK}:{server.port}")
+        self.assertEqual(run.returncode, 2)
+        self.assertEqual(run.stderr.decode(), f"meari: connect to {LOOPBACK}:{server.port}: none of its addresses is of the family of --source\n")
+        run = meari("connect", "--source", "203.0.113.1", "-m", "hi", f"{LOOPBACK}:{server.port}")
         self.assertEqual(run.returncode, 1)
         self.assertIn(b"address not available", run.stderr)
 

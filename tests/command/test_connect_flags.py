@@ -92,7 +92,7 @@ class Retry(support.Case):
 
     def test_what_does_not_pass_is_not_tried_again(self):
         run = meari("connect", "--retry", "5", "--source", "::1", "--check", f"{LOOPBACK}:9")
-        self.assertEqual(run.returncode, 1)
+        self.assertEqual(run.returncode, 2)
         self.assertNotRegex(run.stderr.decode(), AGAIN)
 
     def test_each_attempt_has_its_timeout(self):

@@ -148,6 +148,28 @@ class Pieces(Case):
         self.assertIn(b"no such file or socket", run.stderr)
 
 
+    @unittest.skipIf(support.WINDOWS, "Windows passes no descriptors by number")
+    @on_backends()
+    def test_a_socket_that_somebody_else_opened(self, backend):
+        with self.correspondent() as other, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            number = ours.fileno()
+            run = meari("connect", "-m", "x", f"fd:{number}", pass_fds=[number], backend=backend)
+            self.assertEqual((run.returncode, run.stdout), (1, b""))
+            self.assertIn(f"take over fd:{number}: not connected".encode(), run.stderr)
+            ours.connect((LOOPBACK, other.port))
+            self.assertEqual(meari("connect", "--check", f"fd:{number}", pass_fds=[number], backend=backend).returncode, 2)
+            run = meari("connect", "--expect-echo", "-m", "hello", f"fd:{number}", pass_fds=[number], backend=backend)
+            self.assertEqual((run.returncode, run.stdout), (0, b"hello"), run.stderr)
+
+    @unittest.skipIf(support.WINDOWS, "Windows passes no descriptors by number")
+    def test_a_descriptor_that_is_no_socket(self):
+        for verb in ("connect", "serve"):
+            for lang, words in (("C.UTF-8", "take over fd:0: it is no socket"), ("ko_KR.UTF-8", "소켓이 아닙니다")):
+                run = meari(verb, "fd:0", lang=lang)
+                self.assertEqual(run.returncode, 1, run.stderr)
+                self.assertIn(words, run.stderr.decode())
+
+
 class Replies(Case):
     @on_backends()
     def test_whoever_else_sends_is_not_taken_for_the_peer(self, backend):
@@ -351,7 +373,8 @@ class Flags(Case):
             self.assertEqual((run.returncode, run.stdout), (0, b"x"), run.stderr)
             self.assertEqual(seen[0][0], "127.0.0.7")
             run = meari("connect", "--source", "::1", "-m", "x", f"udp:{LOOPBACK}:{other.port}")
-            self.assertEqual(run.returncode, 1)
+            self.assertEqual(run.returncode, 2)
+            self.assertIn(b"none of its addresses is of the family of --source", run.stderr)
 
     def test_hexdump_begins_each_datagram_at_0(self):
         with self.correspondent() as other:

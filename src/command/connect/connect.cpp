@@ -11,6 +11,8 @@
 #include "conversation.hpp"
 #include "datagram_conversation.hpp"
 #include "repetition.hpp"
+#include "src/command/speech/messages.hpp"
+#include "src/os/native.hpp"
 
 namespace meari::command {
 namespace {
@@ -45,6 +47,13 @@ Task<Status> run(Loop& loop, const ConnectSettings& settings, Talk& talk) {
   co_return co_await repetition.run();
 }
 
+// A descriptor knows its own kind.
+bool takes_datagrams(const Endpoint& where) {
+  if (where.form != Endpoint::Form::descriptor) return where.kind == Kind::datagram;
+  const Result<os::Adopted> found = os::examine(where.descriptor);
+  return found && found->kind == Kind::datagram;
+}
+
 }  // namespace
 
 Status connect(const ConnectSettings& settings, Talk& talk) {
@@ -57,7 +66,11 @@ Status connect(const ConnectSettings& settings, Talk& talk) {
     return status_of(loop.error());
   }
   view.attach(**loop);
-  const bool datagrams = settings.where.kind == Kind::datagram;
+  const bool datagrams = takes_datagrams(settings.where);
+  if (datagrams && settings.check) {
+    talk.complain(messages::no_check_of_datagrams, settings.where.to_string(), "--check");
+    return Status::usage;
+  }
   const auto work = [&] {
     return until_signal(datagrams ? run<DatagramConversation>(**loop, settings, talk)
                                   : run<Conversation>(**loop, settings, talk));

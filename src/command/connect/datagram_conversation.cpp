@@ -9,6 +9,7 @@
 #include <meari/connect.hpp>
 #include <meari/deadline.hpp>
 
+#include "dial.hpp"
 #include "echo_check.hpp"
 #include "src/command/flags/datagram_size.hpp"
 #include "src/command/speech/library_text.hpp"
@@ -74,6 +75,11 @@ Task<Outcome> DatagramConversation::converse() {
 // ---- the socket
 
 Task<> DatagramConversation::open() {
+  begin_ = last_moved_ = loop_.now();
+  if (settings_.where.form == Endpoint::Form::descriptor) {
+    Result<> taken = take_over(settings_.where.descriptor);
+    co_return co_await std::move(taken);
+  }
   Endpoint where = settings_.where;
   where.kind = Kind::stream;  // the addresses are the same, and a name is looked up for either
   const Time deadline = settings_.timeout == Duration::zero() ? never : loop_.now() + settings_.timeout;
@@ -85,7 +91,10 @@ Task<> DatagramConversation::open() {
   choices_ = *std::move(found);
   if (settings_.source.family() != Family::unspecified) {
     std::erase_if(choices_, [&](const Address& to) { return to.family() != settings_.source.family(); });
-    if (choices_.empty()) co_await fail(Errc::address_not_available, "send to", settings_.where.to_string());
+    if (choices_.empty()) {
+      Result<> failed = no_way_from_source(settings_);
+      co_await std::move(failed);
+    }
   }
   Result<> opened = Error(Errc::name_not_found, "look up", where.host);
   // The first that this machine has a way to; nobody can tell here whether anybody is there.
@@ -93,6 +102,26 @@ Task<> DatagramConversation::open() {
     if (opened = open_towards(address); opened) break;
   co_await std::move(opened);
   begin_ = last_moved_ = loop_.now();
+}
+
+// Whoever opened it has connected it, too: there is no other way to say where to.
+Result<> DatagramConversation::take_over(Descriptor descriptor) {
+  Socket socket = Socket::adopt(descriptor);
+  const Result<Address> peer = socket.peer();
+  static_cast<void>(socket.release());
+  if (!peer) return Error(peer.error().code(), "take over", settings_.where.to_string());
+  Result<Datagram> adopted = Datagram::adopt(loop_, descriptor);
+  if (!adopted) return adopted.error();
+  speak_with(*std::move(adopted), *peer);
+  return {};
+}
+
+void DatagramConversation::speak_with(Datagram socket, const Address& peer) {
+  socket_ = std::move(socket);
+  peer_ = peer;
+  to_ = "udp:" + peer.to_string();
+  const Result<Address> local = socket_.local();
+  from_ = local ? local->to_string() : "?";
 }
 
 Result<> DatagramConversation::open_towards(const Address& to) {
@@ -109,11 +138,7 @@ Result<> DatagramConversation::open_towards(const Address& to) {
   Result<Datagram> adopted = Datagram::adopt(loop_, socket->descriptor());
   if (!adopted) return adopted.error();
   static_cast<void>(socket->release());
-  socket_ = *std::move(adopted);
-  peer_ = to;
-  to_ = "udp:" + to.to_string();
-  const Result<Address> local = socket_.local();
-  from_ = local ? local->to_string() : "?";
+  speak_with(*std::move(adopted), to);
   tell_event(Event::What::opened);
   if (bound) tell_event(Event::What::bound);
   tell_event(Event::What::connected);

@@ -61,6 +61,8 @@ class DatagramConversation {
   };
 
   Task<> open();
+  Result<> take_over(Descriptor descriptor);
+  void speak_with(Datagram socket, const Address& peer);
   // A socket that speaks with this address alone.
   Result<> open_towards(const Address& to);
   void announce() const;

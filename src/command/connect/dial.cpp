@@ -31,7 +31,7 @@ Task<Connected> attempt(Loop& loop, const ConnectSettings& settings) {
   std::vector<Address> addresses = *std::move(found);
   if (settings.source.family() != Family::unspecified) {
     std::erase_if(addresses, [&](const Address& to) { return to.family() != settings.source.family(); });
-    if (addresses.empty()) co_return fail(Errc::address_not_available, "connect to", settings.where.to_string());
+    if (addresses.empty()) co_return no_way_from_source(settings);
   }
   connected.choices = addresses.size();
   ConnectOptions options;
@@ -44,6 +44,11 @@ Task<Connected> attempt(Loop& loop, const ConnectSettings& settings) {
 }
 
 }  // namespace
+
+Error no_way_from_source(const ConnectSettings& settings) {
+  const Error error(Errc::invalid_argument, "connect to", settings.where.to_string());
+  return error.because("none of its addresses is of the family of --source");
+}
 
 Duration pause_before(std::uint64_t next, std::uint64_t chance) noexcept {
   constexpr std::chrono::microseconds shortest = milliseconds(100);

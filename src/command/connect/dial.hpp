@@ -20,6 +20,9 @@ struct Connected {
   Duration took{};          // the attempt that succeeded, with the name
 };
 
+// --source is an IPv4 address, and what is to be reached has none, or the other way round.
+[[nodiscard]] Error no_way_from_source(const ConnectSettings& settings);
+
 // How long to wait before attempt number `next` (2, 3 …): doubled from 100 ms up to 5 s, and of that a part between half
 // and all, so that many clients of a server that comes back do not come at once.
 [[nodiscard]] Duration pause_before(std::uint64_t next, std::uint64_t chance) noexcept;

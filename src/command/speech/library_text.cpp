@@ -230,6 +230,7 @@ constexpr Text sentences[] = {
     {"a descriptor is open already and has no addresses to look up", "이미 열린 디스크립터라서 찾을 주소가 없습니다"},
     {"it needs a family: ipv4, ipv6 or local", "ipv4, ipv6, local 가운데 하나가 필요합니다"},
     {"it is not a directory", "디렉터리가 아닙니다"},
+    {"it is no socket", "소켓이 아닙니다"},
     {"the disk is full", "디스크가 가득 찼습니다"},
     {"there is no room in the buffer", "버퍼에 자리가 없습니다"},
     {"completion ports are of Windows", "완료 포트(IOCP)는 Windows의 것입니다"},
@@ -241,6 +242,7 @@ constexpr Text sentences[] = {
     {"write 192.0.2.0/24 or 2001:db8::/32", "192.0.2.0/24, 2001:db8::/32처럼 쓰십시오"},
     {"it did not read what was sent to it", "보낸 것을 읽지 않습니다"},
     {"that is this server itself", "바로 이 서버 자신입니다"},
+    {"none of its addresses is of the family of --source", "--source와 같은 종류(IPv4, IPv6)의 주소가 없습니다"},
 
     // why a server pauses
     {"as many sessions as may be", "세션 수가 한도에 이르렀습니다"},
