@@ -227,8 +227,9 @@ class Replies(Case):
 
     def test_a_reader_that_leaves_ends_it_quietly(self):
         with self.correspondent() as other:
-            run = subprocess.run(["bash", "-c", f'yes | "{support.MEARI}" connect udp:{LOOPBACK}:{other.port} | head -c 4; echo "${{PIPESTATUS[1]}}"'],
-                                 capture_output=True, env=support.environment(), timeout=support.DEADLINE)
+            run = subprocess.run(["timeout", str(support.DEADLINE), "bash", "-c",
+                                  f'yes | "{support.MEARI}" connect udp:{LOOPBACK}:{other.port} | head -c 4; echo "${{PIPESTATUS[1]}}"'],
+                                 capture_output=True, env=support.environment())
         self.assertEqual((run.stdout, run.stderr), (b"y\ny\n0\n", b""))
 
     def test_quiet(self):
@@ -251,8 +252,9 @@ class Nobody(Case):
 
     @on_backends()
     def test_it_ends_who_sends_from_a_pipe_as_well(self, backend):
-        run = subprocess.run(["bash", "-c", f'yes | "{support.MEARI}" connect --backend {backend} {self.silent_port()}; echo "${{PIPESTATUS[1]}}"'],
-                             capture_output=True, env=support.environment(), timeout=support.DEADLINE)
+        run = subprocess.run(["timeout", str(support.DEADLINE), "bash", "-c",   # which takes the whole pipe with it
+                              f'yes | "{support.MEARI}" connect --backend {backend} {self.silent_port()}; echo "${{PIPESTATUS[1]}}"'],
+                             capture_output=True, env=support.environment())
         self.assertEqual(run.stdout, b"1\n")
         self.assertIn(b"refused", run.stderr)
 
