@@ -411,6 +411,8 @@ class Flags(Case):
         server.wait_for(r"sendto\(\) .*nobody confirms")
         server.stop()
         self.assertNotRegex("\n".join(server.lines), "FIN|TIME_WAIT|LAST_ACK")
+        self.assertIn("stopped", server.lines)                             # it had no sessions to count
+        server.wait_for("datagrams received 1, answered 1, left alone 0$")
 
 
 class OnATerminal(Case):

@@ -133,9 +133,9 @@ constexpr FlagInfo flag_table[] = {
      {"try again, at most N times, when connecting fails", "연결하지 못하면 최대 N번 다시 시도합니다"},
      {"When the connection was refused, nothing answered in time, no way led there, the path did not exist yet, or the "
       "name server did not answer; not when there is no such name. The pauses grow from 100ms to 5s, with chance in them "
-      "so that many clients do not come at once. Each failure is one line.",
+      "so that many clients do not come at once. Each failure is one line. Not with udp:, where nothing is connected.",
       "연결이 거부되었거나, 제때 답이 없거나, 가는 길이 없거나, 경로가 아직 없거나, 이름 서버가 답하지 않을 때입니다. 없는 이름이면 다시 시도하지 않습니다. 쉬는 시간은 100ms에서 5s까지 늘어나며, "
-      "여러 클라이언트가 한꺼번에 몰리지 않도록 조금씩 다르게 합니다. 실패할 때마다 한 줄을 출력합니다."}},
+      "여러 클라이언트가 한꺼번에 몰리지 않도록 조금씩 다르게 합니다. 실패할 때마다 한 줄을 출력합니다. 연결이 없는 udp:와는 함께 쓸 수 없습니다."}},
     {Flag::repeat, "repeat", '\0', in_connect, Value::count, "N",
      {"do it N times, and say how long each took", "N번 되풀이하고 매번 걸린 시간을 알립니다"},
      {"Each time with a new connection, with --check or --message. At the end: how many went well, and the smallest, the "
@@ -390,10 +390,10 @@ constexpr VerbInfo verb_table[] = {
       "the keys of a shell, and the arrows bring earlier ones back; a line that begins with a space is not kept. Otherwise "
       "standard input goes to the peer and what the peer sends goes to standard output, unchanged and independently. "
       "What is cut short ends with status 3 and an account of the bytes. With udp: each line, or each piece that is read "
-      "from standard input, is a datagram; what the system says of a closed port ends it with status 1, and an account "
-      "says what went and came, for nobody acknowledges it.",
+      "from standard input, is a datagram. A closed port, where the peer's system tells of it, ends it with status 1. Nobody "
+      "acknowledges a datagram, so an account says in the end what went and what came.",
       "터미널에서는 입력한 줄을 하나씩 보내고, 돌아온 것과 바이트 수를 출력합니다. 셸처럼 줄을 고칠 수 있고 화살표로 지난 줄을 불러올 수 있으며, 빈칸으로 시작한 줄은 기록하지 않습니다. 터미널이 아니면 표준 입력은 상대에게, 상대가 보낸 것은 표준 출력으로, 서로 기다리지 않고 그대로 흐릅니다. 도중에 "
-      "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다. udp:에서는 입력한 줄, 또는 표준 입력에서 읽은 조각 하나가 데이터그램 하나입니다. 닫힌 포트라고 시스템이 알려 오면 상태 1로 끝나며, 도착 확인이 없으므로 보내고 받은 수를 끝에 알립니다."},
+      "끊기면 바이트 수를 알리고 종료 상태 3으로 끝납니다. udp:에서는 입력한 줄, 또는 표준 입력에서 읽은 조각 하나가 데이터그램 하나입니다. 닫힌 포트라고 상대 시스템이 알려 오면 종료 상태 1로 끝납니다. 데이터그램에는 도착 확인이 없으므로 끝에 보낸 수와 받은 수를 알립니다."},
      connect_examples},
     {Verb::bench, "bench", "ADDRESS", {"measure a server", "서버의 성능을 잽니다"},
      {"Sends messages, compares every byte of the replies, and reports rate and latency, with how busy and how late this "

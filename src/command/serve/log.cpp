@@ -241,7 +241,8 @@ void Log::stopping(std::size_t sessions, Duration longest) const {
   write_json(talk_, object);
 }
 
-void Log::stopped(const Totals& totals, const Drained& drained) const {
+void Log::stopped(const std::optional<Totals>& counted, const Drained& drained) const {
+  const Totals totals = counted.value_or(Totals{});
   if (json_) {
     Json object = json_event("stopped");
     object["sessions"] = totals.sessions;
@@ -253,6 +254,7 @@ void Log::stopped(const Totals& totals, const Drained& drained) const {
     object["late_bytes"] = drained.dropped_bytes;
     return write_json(talk_, object);
   }
+  if (!counted) return talk_.say(messages::stopped_alone);
   talk_.say(messages::stopped, totals.sessions, totals.received, totals.sent);
   if (drained.finished + drained.idle + drained.cut_off + drained.dropped_bytes != 0)
     talk_.say(messages::drained, drained.finished, drained.idle, drained.cut_off, drained.dropped_bytes);

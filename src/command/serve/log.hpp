@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,7 +69,8 @@ class Log {
   void input_failed(const Error& error) const;   // standard input
   void output_failed(const Error& error) const;  // standard output
   void stopping(std::size_t sessions, Duration longest) const;
-  void stopped(const Totals& totals, const Drained& drained) const;
+  // Without totals: it had no sessions to count, only datagrams.
+  void stopped(const std::optional<Totals>& counted, const Drained& drained) const;
   void datagrams_over(const Address& local, const DatagramCounts& counts) const;
 
  private:

@@ -86,6 +86,7 @@ class Service {
   std::uint64_t only_session_ = 0;  // --once: this one
   SessionEnd::How how_it_ended_ = SessionEnd::How::finished;
   int signals_ = 0;
+  bool only_datagrams_ = false;
   Kind last_kind_ = Kind::stream;
 };
 
@@ -194,14 +195,15 @@ Task<> Service::run() {
       scope.spawn(serve_datagrams);
     }
     if (handling_.alongside) scope.spawn(handling_.alongside);
-    if (server_.listeners().empty()) static_cast<void>(co_await stopped_.receive());
+    only_datagrams_ = server_.listeners().empty();
+    if (only_datagrams_) static_cast<void>(co_await stopped_.receive());
     else co_await server_.run();
     datagrams_.stop();
     scope.cancel();
   };
   co_await scoped(body);
   if (settings_.once) totals_.sessions = std::min<std::uint64_t>(totals_.sessions, 1);
-  log_.stopped(totals_, settings_.once ? Drained{} : server_.drained());
+  log_.stopped(only_datagrams_ ? std::nullopt : std::optional(totals_), settings_.once ? Drained{} : server_.drained());
   datagrams_.report();
 }
 

@@ -300,6 +300,7 @@ inline constexpr Message<count, text> stopping{
     "멈추는 중: 세션 {}개, 바쁜 세션은 최대 {}초 기다립니다. 한 번 더 신호를 보내면 바로 끝납니다"};
 inline constexpr Message<count, count, count> stopped{"stopped: sessions {}, received {}, sent {}",
                                                       "멈췄습니다: 세션 {}개, 받음 {}, 보냄 {}"};
+inline constexpr Message<> stopped_alone{"stopped", "멈췄습니다"};
 inline constexpr Message<count, count, count, count> drained{
     "while stopping: finished {}, idle and ended {}, cut off {}; bytes after the end of their session: {}",
     "멈추는 동안: 마친 세션 {}, 쉬다가 끝난 세션 {}, 끊은 세션 {}; 세션이 끝난 뒤에 온 바이트 {}"};
