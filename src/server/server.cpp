@@ -193,10 +193,13 @@ Task<> Server::run() {
 Task<> Server::accept_all(Listener& listener) {
   std::int64_t in_queue = -1;  // while draining: who is in the queue is still served
   for (;;) {
+    bool waited = false;
     while (const std::optional<Time> again = has_to_wait()) {
+      waited = true;
       Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(*again, room_->left.receive()));
       if (!left && left.error() == Errc::canceled) co_await fail(Errc::canceled);
     }
+    if (waited) resume();  // whether or not somebody is in the queue
     for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining();)
       co_await sleep_for(std::min<Duration>(next - loop_.now(), step_of_waits));
     if (draining()) {

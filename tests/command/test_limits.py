@@ -24,8 +24,22 @@ class Rates(support.Case):
                 client.sendall(b"x")
                 self.assertEqual(client.recv(1), b"x")
         self.assertGreaterEqual(time.monotonic() - begin, 1.9)               # two, two and one
-        server.wait_for("paused: as many new sessions in a second as may be: 2, until the second is over; who comes meanwhile waits in the queue", count=2)
-        server.wait_for("resumed", count=2)
+        server.wait_for("paused: as many new sessions in a second as may be: 2, until the second is over; who comes meanwhile waits in the queue$")
+        server.wait_for("^resumed: nobody has to wait any more; pauses: 2$")
+        self.assertEqual(sum("paused" in line for line in server.lines), 1, "one line an episode")
+
+    def test_a_busy_server_at_its_limit_tells_it_once(self):
+        """Each of twenty sessions waits for the one before it; then nobody waits, and the next one who does begins an episode."""
+        server = self.server("--max-sessions", 1, f"{LOOPBACK}:0")
+        for episode in (1, 2):
+            clients = [server.connect() for _ in range(20)]
+            for client in clients:
+                with client:
+                    client.sendall(b"x")
+                    self.assertEqual(client.recv(1), b"x")
+            line = server.wait_for(r"^resumed: nobody has to wait any more; pauses: (\d+)$", count=episode)
+            self.assertGreaterEqual(int(line[1]), 19)
+        self.assertEqual(sum(line.startswith("paused: as many sessions as may be: 1, until one ends;") for line in server.lines), 2)
 
     def test_a_pause_is_told_in_korean(self):
         server = self.server("--max-rate", 1, f"{LOOPBACK}:0", lang="ko_KR.UTF-8")

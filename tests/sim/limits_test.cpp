@@ -77,6 +77,18 @@ TEST(Limits, no_more_sessions_begin_in_a_second_than_may_and_all_begin_in_the_en
                                                      "resumed: " + reason}));
 }
 
+TEST(Limits, a_server_that_has_room_again_says_so_also_when_nobody_else_comes) {
+  Served served;
+  Duration over{};
+  SimNetwork net;
+  net.host("server").run([&] { return served.serve({.max_sessions = 1}); });
+  net.run_for(1ms);
+  net.host("client").run([&over] { return dribble(1ms, 1, over); });
+  net.run_for(6min);  // it never finishes, so it is ended as idle
+  const std::string reason = "as many sessions as may be: 1, until one ends";
+  EXPECT_EQ(served.pauses, (std::vector<std::string>{"paused: " + reason, "resumed: " + reason}));
+}
+
 TEST(Limits, a_drain_does_not_wait_for_the_rate) {
   Served served;
   std::vector<Duration> over(6);

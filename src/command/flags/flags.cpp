@@ -28,8 +28,8 @@ constexpr FlagInfo flag_table[] = {
     {Flag::max_rate, "max-rate", '\0', in_serve, Value::count, "N",
      {"at most N new sessions a second", "1초에 새로 받을 세션 수의 한도"},
      {"Whoever comes beyond that waits in the system's queue until the second is over; nobody is refused. One line says "
-      "when it pauses, and one when it goes on. Default: no limit.",
-      "한도를 넘는 클라이언트는 그 1초가 지날 때까지 시스템의 대기열에서 기다립니다. 거부되지는 않습니다. 멈출 때와 다시 받을 때 한 줄씩 알립니다. 기본값은 한도 없음입니다."}},
+      "that it pauses, and one that nobody has had to wait for two seconds. Default: no limit.",
+      "한도를 넘는 클라이언트는 그 1초가 지날 때까지 시스템의 대기열에서 기다립니다. 거부되지는 않습니다. 멈추기 시작할 때, 그리고 2초 동안 아무도 기다리지 않았을 때 한 줄씩 알립니다. 기본값은 한도 없음입니다."}},
     {Flag::limit_rate, "limit-rate", '\0', in_serve, Value::text, "SIZE",
      {"at most SIZE bytes a second on each connection: 64k, 1M", "연결마다 1초에 오가는 바이트의 한도: 64k, 1M"},
      {"In each direction, whatever the handler. What comes faster is not read, so that the peer has to wait; nothing is "

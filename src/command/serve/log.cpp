@@ -155,14 +155,18 @@ void Log::lists_read(const Result<>& result) const {
   write_json(talk_, object);
 }
 
-void Log::paused(bool resumed, std::string_view reason) const {
-  if (json_) {
-    Json object = json_event(resumed ? "resumed" : "paused");
-    object["reason"] = reason;
-    return write_json(talk_, object);
-  }
-  if (resumed) talk_.say(messages::resumed);
-  else talk_.say(messages::paused, translated_reason(talk_.language(), reason));
+void Log::paused(std::string_view reason) const {
+  if (!json_) return talk_.say(messages::paused, translated_reason(talk_.language(), reason));
+  Json object = json_event("paused");
+  object["reason"] = reason;
+  write_json(talk_, object);
+}
+
+void Log::resumed(std::uint64_t pauses) const {
+  if (!json_) return talk_.say(messages::resumed, pauses);
+  Json object = json_event("resumed");
+  object["pauses"] = pauses;
+  write_json(talk_, object);
 }
 
 void Log::datagram_left_alone(const Address& from, const Text& reason) const {

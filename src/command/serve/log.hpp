@@ -57,7 +57,8 @@ class Log {
   // --limit-rate; from any thread. Way::in: what the client sends.
   void slowed_down(std::uint64_t session, HexDump::Way way, std::uint64_t bytes_per_second) const;
   void lists_read(const Result<>& result) const;
-  void paused(bool resumed, std::string_view reason) const;
+  void paused(std::string_view reason) const;
+  void resumed(std::uint64_t pauses) const;  // how many there were
   void datagram_left_alone(const Address& from, const Text& reason) const;
   void named(std::uint64_t session, std::string_view name) const;  // a member of a chat
   // A line of a program's standard error, and how it ended where that was not status 0.

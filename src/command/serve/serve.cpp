@@ -18,6 +18,7 @@
 #include "datagrams.hpp"
 #include "handlers.hpp"
 #include "log.hpp"
+#include "pauses.hpp"
 #include "refusals.hpp"
 #include "src/command/speech/line_writer.hpp"
 #include "src/command/speech/messages.hpp"
@@ -44,6 +45,7 @@ class Service {
         premises_{.loop = loop, .settings = settings, .log = log, .lines = lines, .stop = [this] { stop(); }},
         handling_(handling_for(premises_)),
         refusals_(log, settings.max_per_source),
+        pauses_(loop, log),
         datagrams_(premises_, access_),
         server_(loop, handler(), options()) {}
 
@@ -80,6 +82,7 @@ class Service {
   Handling handling_;
   Access access_;
   Refusals refusals_;
+  Pauses pauses_;
   DatagramService datagrams_;
   Server server_;
   Channel<bool> stopped_{ChannelOptions{.capacity = 1, .when_full = WhenFull::drop_oldest}};
@@ -132,7 +135,7 @@ ServerOptions Service::options() {
   options.on_end = [this](const Session& session, const SessionEnd& end) { ended(session, end); };
   timeouts_ = options.timeouts;
   options.on_pause = [this](bool resumed, std::string_view reason) {
-    if (!settings_.once) log_.paused(resumed, reason);
+    if (!settings_.once) pauses_.told(resumed, reason);
   };
   return options;
 }
@@ -190,6 +193,8 @@ Task<> Service::run() {
   auto body = [&](Scope& scope) -> Task<> {
     auto watch = [&] { return watch_signals(); };
     scope.spawn(watch);
+    auto watch_pauses = [&] { return pauses_.watch(); };
+    scope.spawn(watch_pauses);
     for (std::size_t i = 0; i < datagrams_.size(); ++i) {
       auto serve_datagrams = [this, i] { return datagrams_.serve(i); };
       scope.spawn(serve_datagrams);

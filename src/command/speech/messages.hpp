@@ -349,7 +349,8 @@ inline constexpr Message<text> lists_kept{"--allow and --deny stay as they were:
                                           "--allow와 --deny를 그대로 둡니다: {}"};
 inline constexpr Message<text> paused{"paused: {}; who comes meanwhile waits in the queue",
                                       "잠시 멈췄습니다: {}. 그동안 오는 연결은 대기열에서 기다립니다"};
-inline constexpr Message<> resumed{"resumed", "다시 받습니다"};
+inline constexpr Message<count> resumed{"resumed: nobody has to wait any more; pauses: {}",
+                                        "다시 받습니다: 이제 기다리는 연결이 없습니다. 멈춘 횟수: {}"};
 inline constexpr Message<count> lines_lost{"lines lost here, because nobody read them: {}",
                                            "읽는 쪽이 없어 여기서 {}줄을 잃었습니다"};
 
