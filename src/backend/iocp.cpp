@@ -483,8 +483,15 @@ class Iocp final : public Kernel<Iocp> {
     everybody_leaves(slot);
     if (slot.role == Role::listener) turn_clients_away(SlotTable::id(slot));
     if (slot.role == Role::foreign) watches_.stop(SlotTable::id(slot));
-    else kernel::close(slot);  // what is in the air lands as a failure
+    else close_socket(slot);
     forget(slot);
+  }
+
+  // What is in the air lands as a failure. Closing alone would see to that, but the server of wine loses its memory over a
+  // send that is under way then, and with it go all programs that it serves.
+  static void close_socket(Slot& slot) {
+    if (slot.sending || slot.armed) sys::cancel_io(slot.descriptor);
+    kernel::close(slot);
   }
 
   Result<Descriptor> release(SlotId id) override {
