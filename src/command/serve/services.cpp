@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <ctime>
 
 #include <fmt/chrono.h>
@@ -25,6 +26,17 @@ consteval auto one_rotation() {
 }
 constexpr auto rotation = one_rotation();
 
+// Local time against that of Greenwich, written as +0900. Not %z: the C library of Windows has the name of the zone for that.
+std::string offset_of(const std::tm& local, std::time_t now) {
+  using namespace std::chrono;
+  const year_month_day day(year(local.tm_year + 1900), month(static_cast<unsigned>(local.tm_mon) + 1),
+                           std::chrono::day(static_cast<unsigned>(local.tm_mday)));
+  const auto clock = sys_days(day) + hours(local.tm_hour) + minutes(local.tm_min) + seconds(local.tm_sec);
+  const auto ahead = duration_cast<minutes>(clock - sys_seconds(seconds(now))).count();
+  constexpr int an_hour = 60;
+  return fmt::format("{}{:02}{:02}", ahead < 0 ? '-' : '+', std::abs(ahead) / an_hour, std::abs(ahead) % an_hour);
+}
+
 }  // namespace
 
 std::string_view generated_characters() noexcept { return {rotation.data(), rotation.size()}; }
@@ -32,10 +44,11 @@ std::string_view generated_characters() noexcept { return {rotation.data(), rota
 std::string daytime(std::chrono::system_clock::time_point now) {
   static constexpr std::array<std::string_view, 12> months{"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
                                                            "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
-  const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(now));
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const std::tm local = fmt::localtime(seconds);
   const std::string_view month = months[static_cast<std::size_t>(local.tm_mon)];
   std::string zone = fmt::format("{:%Z}", local);
-  if (zone.contains(' ')) zone = fmt::format("{:%z}", local);  // Windows has names of several words
+  if (zone.contains(' ')) zone = offset_of(local, seconds);  // Windows has names of several words
   return fmt::format("{:02} {} {} {:%H:%M:%S} {}\r\n", local.tm_mday, month, local.tm_year + 1900, local, zone);
 }
 
