@@ -31,6 +31,12 @@ target_link_libraries(meari_command_code PUBLIC meari_inside meari_command_needs
 
 set(command_main ${command_sources})
 list(FILTER command_main INCLUDE REGEX "/main\\.cpp$")
+if(WIN32)
+  enable_language(RC)
+  list(APPEND command_main src/command/meari_windows.rc)
+  set_source_files_properties(src/command/meari_windows.rc PROPERTIES
+    OBJECT_DEPENDS "${PROJECT_SOURCE_DIR}/src/command/meari_windows.manifest")
+endif()
 add_executable(meari_command ${command_main})
 set_target_properties(meari_command PROPERTIES
   OUTPUT_NAME meari

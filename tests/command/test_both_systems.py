@@ -1,8 +1,10 @@
 """meari.exe beside the meari of this system ($MEARI_NATIVE): they talk to each other, say the same, and end the same."""
 
+import contextlib
 import hashlib
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -94,6 +96,16 @@ class BothSystems(support.Case):
                 self.assertEqual(support.read_all(idle), b"")
             self.assertEqual(server.wait(), 0)
             self.assertTrue(any(re.search("stopped: sessions 2, received 1, sent 1", line) for line in server.lines), server.lines)
+
+    def test_names_of_files_are_what_was_typed(self):
+        """In any script, whatever the language of Windows is: the program's manifest says that they are UTF-8."""
+        folder = pathlib.Path(self.folder())
+        (folder / "허용 é.txt").write_text("192.0.2.0/24\n")
+        server = self.server("--allow", folder / "허용 é.txt", "--record", folder / "녹음 é", f"{LOOPBACK}:0")
+        with server.connect() as client, contextlib.suppress(ConnectionResetError):
+            self.assertEqual(client.recv(1), b"")                          # nobody of this machine is in the file
+        self.assertEqual(server.stop(), 0)
+        self.assertTrue((folder / "녹음 é").is_dir(), os.listdir(folder))
 
     def test_what_is_not_there_is_said(self):
         for words in (("serve", "exec", f"{LOOPBACK}:0", "--", "cmd"), ("serve", "unix:x.sock"), ("connect", "unix:x.sock"),
