@@ -111,6 +111,12 @@ endfunction()
 
 if(TARGET meari_command)
   meari_python_tests(command)
+  if(WIN32)
+    # What `meari serve exec` starts there. Elsewhere there are programs enough.
+    add_executable(meari_program tests/command/program_windows.cpp)
+    set_target_properties(meari_program PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+    target_link_libraries(meari_program PRIVATE ws2_32)
+  endif()
 endif()
 if(MEARI_BUILD_EXAMPLES)
   meari_python_tests(examples)

@@ -21,7 +21,7 @@ set(CMAKE_CXX_FLAGS_INIT
 # thread_local variables are kept as g++ keeps them, because libstdc++ has some: those of std::call_once.
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-femulated-tls>)
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -L${MEARI_MINGW_LIBRARIES}")
-set(CMAKE_CXX_STANDARD_LIBRARIES "-Wl,--start-group -lstdc++ -lpthread -Wl,--end-group")
+set(CMAKE_CXX_STANDARD_LIBRARIES "-Wl,--start-group -lstdc++ -lpthread -lgcc_eh -Wl,--end-group")
 
 set(CMAKE_FIND_ROOT_PATH /usr/${triple})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

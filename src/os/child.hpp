@@ -9,11 +9,17 @@
 //
 // It is the first of a process group of its own, has the default action for every signal and none blocked, and no
 // descriptors but 0, 1 and 2, whatever this process has open.
+//
+// On Windows it has pipes, its group is a job, and what it writes comes to our ends through threads (pump_windows.hpp):
+// docs/decisions/0021-programs-on-windows.md says why, and what else differs.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,10 +29,15 @@
 namespace meari::os {
 
 // The file that a name on the command line means: as it is with a slash in it, else the first in PATH that can be run.
-// Fails with not_found or permission_denied.
+// Fails with not_found or permission_denied. On Windows the directories are separated otherwise, .exe and .com need not be
+// written, and anything else is refused: not_supported for .bat and .cmd, whose arguments cmd.exe would take apart.
 Result<std::string> find_program(const std::string& name);
-// Every NAME=VALUE of this process.
-[[nodiscard]] std::vector<std::string> environment();
+// NAME=VALUE of this process's variables with one of these names, and of those that no program of this system runs without.
+// LC_* means every name that begins with LC_.
+[[nodiscard]] std::vector<std::string> environment(std::span<const std::string_view> names);
+// How long what a program wrote to its standard error may be on its way to us after the program's end: nothing where it is
+// the system that carries it.
+extern const std::chrono::milliseconds time_for_last_words;
 
 struct Program {
   std::string file;
@@ -35,8 +46,8 @@ struct Program {
 };
 
 struct ProgramEnd {
-  int status = 0;  // what it returned
-  int signal = 0;  // or what killed it
+  std::uint32_t status = 0;  // what it returned
+  int signal = 0;            // or what killed it
 };
 
 // A descriptor that closes itself; release() hands it on.
@@ -64,6 +75,7 @@ class Child {
         output(std::move(other.output)),
         errors(std::move(other.errors)),
         ended_(std::move(other.ended_)),
+        group_(std::move(other.group_)),
         process_(std::exchange(other.process_, 0)) {}
   Child& operator=(Child&&) = delete;
   ~Child();  // a program that has not been reaped is killed, and waited for
@@ -74,9 +86,10 @@ class Child {
 
   [[nodiscard]] Descriptor ended() const noexcept { return ended_.get(); }
   [[nodiscard]] long process() const noexcept { return process_; }
-  // How it ended; nothing while it runs. The group stays where other processes are in it.
+  // How it ended; nothing while it runs. The group stays where other processes are in it; on Windows they end now.
   std::optional<ProgramEnd> reap() noexcept;
-  // To all of its group: SIGTERM, or SIGKILL.
+  // To all of its group: SIGTERM, or SIGKILL. Windows has Ctrl-Break for the one, where we have a console, and ends all
+  // processes of the job for the other.
   void terminate() noexcept;
   void kill() noexcept;
 
@@ -86,6 +99,7 @@ class Child {
   void signal_group(int number) noexcept;
 
   Owned ended_;
+  Owned group_;       // on Windows: its job
   long process_ = 0;  // and the number of its group; 0: reaped
 };
 

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+
 #include "memory.hpp"
 #include "native.hpp"
 
@@ -99,11 +101,20 @@ Result<std::string> find_program(const std::string& name) {
   return Error(Errc::not_found, starting, name);
 }
 
-std::vector<std::string> environment() {
-  std::vector<std::string> all;
-  for (char** word = environ; word != nullptr && *word != nullptr; ++word) all.emplace_back(*word);
-  return all;
+std::vector<std::string> environment(std::span<const std::string_view> names) {
+  const auto is_one_of_them = [&](std::string_view variable) {
+    const std::string_view own = variable.substr(0, variable.find('='));
+    return std::ranges::any_of(names, [&](std::string_view name) {
+      return name.ends_with('*') ? own.starts_with(name.substr(0, name.size() - 1)) : own == name;
+    });
+  };
+  std::vector<std::string> found;
+  for (char** word = environ; word != nullptr && *word != nullptr; ++word)
+    if (is_one_of_them(*word)) found.emplace_back(*word);
+  return found;
 }
+
+const std::chrono::milliseconds time_for_last_words{0};
 
 Result<Child> Child::start(const Program& program) {
   return in_memory([&] { return begin(program); });
@@ -146,7 +157,7 @@ std::optional<ProgramEnd> Child::reap() noexcept {
   process_ = 0;
   if (found < 0) return ProgramEnd();  // somebody else was quicker, as where SIGCHLD is ignored
   if (WIFSIGNALED(status)) return ProgramEnd{.signal = WTERMSIG(status)};
-  return ProgramEnd{.status = WEXITSTATUS(status)};
+  return ProgramEnd{.status = static_cast<std::uint32_t>(WEXITSTATUS(status))};
 }
 
 void Child::terminate() noexcept { signal_group(SIGTERM); }

@@ -25,6 +25,20 @@ DEADLINE = 60 if WINDOWS else 30                       # seconds; for what takes
 LOOPBACK = "127.0.0.1"
 
 
+# A program of Windows, where there are no others that the tests could start (program_windows.cpp).
+PROGRAM = os.environ.get("MEARI_PROGRAM", "")
+
+
+def on_windows(path):
+    """A path of this system as programs under wine call it."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def shell(script):
+    """What `exec` starts to have a script run: on Windows by a program that knows a few commands of a shell."""
+    return ["--", on_windows(PROGRAM), "sh", script] if WINDOWS else ["--", "/bin/sh", "-c", script]
+
+
 def environment(lang="C.UTF-8", backend=None, **more):
     env = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "LC_MESSAGES", "LANG", "MEARI_BACKEND")}
     env["LC_ALL"] = lang

@@ -105,7 +105,7 @@ class Rates(support.Case):
             with self.subTest(handler=arguments[0]):
                 self.limited(arguments + [f"{LOOPBACK}:0"], [], says)
         with self.subTest(handler="exec"):
-            self.limited(["exec", f"{LOOPBACK}:0"], ["--", "/bin/sh", "-c", f"printf {words}"], b"")
+            self.limited(["exec", f"{LOOPBACK}:0"], support.shell(f"printf {words}"), b"")
         for handler in ("stdio", "broadcast"):
             with self.subTest(handler=handler):
                 with open(os.path.join(self.folder(), "input"), "w+b") as file:
@@ -310,7 +310,7 @@ class Stopping(support.Case):
 
     @on_backends()
     def test_a_program_says_what_it_has_to_say(self, backend):
-        server = self.server("exec", f"{LOOPBACK}:0", "--", "/bin/sh", "-c", 'read line; echo begun; read more; sleep 0.3; echo "end of $line"',
+        server = self.server("exec", f"{LOOPBACK}:0", *support.shell("read line; echo begun; read more; sleep 0.3; echo end of work"),
                              backend=backend)
         with server.connect() as client:
             client.sendall(b"work\n")
@@ -321,7 +321,7 @@ class Stopping(support.Case):
         server.wait_for("finished 1, idle and ended 0, cut off 0")
 
     def test_a_program_that_only_waits_ends_at_once(self):
-        server = self.server("exec", f"{LOOPBACK}:0", "--", "/bin/cat")
+        server = self.server("exec", f"{LOOPBACK}:0", *support.shell("cat"))
         with server.connect() as client:
             client.sendall(b"x")
             self.assertEqual(client.recv(1), b"x")

@@ -52,7 +52,7 @@ class Both(support.Case):
                 (["echo"], [], None, said), (["greet", "hi"], [], None, b"hi"), (["discard"], [], None, b""), (["daytime"], [], None, None),
                 (["time"], [], None, None), (["stdio"], [], b"input", b"input"), (["broadcast"], [], b"news", b"news"),
                 (["forward", f"{LOOPBACK}:{target.port}"], [], None, b"of the target"),
-                (["exec"], ["--", "/bin/sh", "-c", "cat; printf end"], None, said + b"end"), (["chat"], [], None, None)):
+                (["exec"], support.shell("cat; printf end"), None, said + b"end"), (["chat"], [], None, None)):
             with self.subTest(handler=words[0]):
                 folder = os.path.join(self.folder(), "new")
                 more = {}
@@ -276,7 +276,7 @@ class Record(support.Case):
 
     def test_a_session_that_is_cut_off_is_recorded_so_far(self):
         folder = self.folder()
-        server = self.server("--record", folder, "--drain", "0", "exec", f"{LOOPBACK}:0", "--", "/bin/sh", "-c", "cat; sleep 100")
+        server = self.server("--record", folder, "--drain", "0", "exec", f"{LOOPBACK}:0", *support.shell("cat; sleep 100"))
         with server.connect() as client:
             client.sendall(b"so far")
             self.assertEqual(client.recv(6, socket.MSG_WAITALL), b"so far")

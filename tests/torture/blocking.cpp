@@ -248,7 +248,8 @@ Result<> to_one_who_has_gone() {
 Result<> child() {
   const auto what = [] {
     const Exempt mine;
-    return os::Program{"/bin/cat", {"cat"}, os::environment()};
+    constexpr std::array<std::string_view, 1> names{"PATH"};
+    return os::Program{"/bin/cat", {"cat"}, os::environment(names)};
   };
   const os::Program program = what();
   Result<os::Child> started = os::Child::start(program);

@@ -22,11 +22,7 @@ namespace {
 constexpr std::chrono::seconds moment_to_notice{1};
 constexpr std::chrono::seconds moment_to_end{2};
 
-bool may_be_inherited(std::string_view variable) noexcept {
-  constexpr std::array<std::string_view, 4> names{"PATH=", "HOME=", "LANG=", "TZ="};
-  return variable.starts_with("LC_") ||
-         std::ranges::any_of(names, [&](auto name) { return variable.starts_with(name); });
-}
+constexpr std::array<std::string_view, 5> inherited_variables{"PATH", "HOME", "LANG", "LC_*", "TZ"};
 
 // What a program writes to its standard error, as lines of our log.
 class Complaints {
@@ -95,11 +91,15 @@ class Execution {
       scope.cancel();
     };
     co_await ignore_error(scoped(body));
+    const std::optional<os::ProgramEnd> how = child.reap();
     // What it said last may still be in the pipe; others who have it open are not waited for.
+    if (os::time_for_last_words.count() != 0) {
+      auto last_words = relay(errors, child.errors.get(), complaints);
+      co_await ignore_error(shielded(Deadline(os::time_for_last_words), std::move(last_words)));
+    }
     for (int most = 16; most != 0 && complaints.take(child.errors.get()); --most) {}
     complaints.finish();
-    if (const std::optional<os::ProgramEnd> how = child.reap())
-      premises_.log.program_ended(number_, how->status, how->signal);
+    if (how) premises_.log.program_ended(number_, how->status, how->signal);
     co_await std::move(over);
   }
 
@@ -212,8 +212,7 @@ class Executor {
 
  private:
   std::vector<std::string> environment_for(const Stream& client, const Session& session) const {
-    std::vector<std::string> variables = os::environment();
-    std::erase_if(variables, [](const std::string& variable) { return !may_be_inherited(variable); });
+    std::vector<std::string> variables = os::environment(inherited_variables);
     const Result<Address> local = client.local();
     variables.push_back("MEARI_PEER=" + session.source().to_string());
     if (local) variables.push_back("MEARI_LOCAL=" + local->to_string());

@@ -193,9 +193,9 @@ void Log::program_said(std::uint64_t session, std::string_view line) const {
   write_json(talk_, object);
 }
 
-void Log::program_ended(std::uint64_t session, int status, int signal) const {
+void Log::program_ended(std::uint64_t session, std::uint32_t status, int signal) const {
   if (status == 0 && signal == 0) return;
-  const auto number = static_cast<std::uint64_t>(signal != 0 ? signal : status);
+  const std::uint64_t number = signal != 0 ? static_cast<std::uint64_t>(signal) : status;
   if (!json_) {
     if (signal != 0) talk_.say(messages::program_killed, session, number);
     else talk_.say(messages::program_returned, session, number);

@@ -63,7 +63,7 @@ class Log {
   void named(std::uint64_t session, std::string_view name) const;  // a member of a chat
   // A line of a program's standard error, and how it ended where that was not status 0.
   void program_said(std::uint64_t session, std::string_view line) const;
-  void program_ended(std::uint64_t session, int status, int signal) const;
+  void program_ended(std::uint64_t session, std::uint32_t status, int signal) const;
   // From any thread. People find the files by the number in their names.
   void recording(std::uint64_t session, const std::vector<std::string>& files) const;
   void recorded_no_further(std::uint64_t session, const Error& error) const;

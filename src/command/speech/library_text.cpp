@@ -48,6 +48,7 @@ constexpr Operation operations[] = {
     {"look up", "{}: 이름을 찾지 못했습니다", "이름을 찾지 못했습니다"},
     {"make a completion port", "{}: 완료 포트를 만들지 못했습니다", "완료 포트를 만들지 못했습니다"},
     {"make a file", "{}: 파일을 만들지 못했습니다", "파일을 만들지 못했습니다"},
+    {"make a job", "{}: 작업 개체를 만들지 못했습니다", "작업 개체를 만들지 못했습니다"},
     {"make files in", "{}: 이 디렉터리에 파일을 만들 수 없습니다", "파일을 만들 수 없습니다"},
     {"MEARI_BACKEND is to be auto or iocp on Windows, but it is",
      "MEARI_BACKEND={}: Windows에서는 auto, iocp 가운데 하나여야 합니다", "MEARI_BACKEND"},
@@ -237,6 +238,8 @@ constexpr Text sentences[] = {
     {"io_uring and epoll are of Linux; Windows has iocp",
      "io_uring과 epoll은 Linux의 것입니다. Windows에는 iocp가 있습니다"},
     {"Windows has no abstract names; use a path", "Windows에는 추상 이름이 없습니다. 경로를 쓰십시오"},
+    {"cmd.exe would take its arguments apart in its own way; start a program",
+     "cmd.exe는 인자를 제 나름대로 나눕니다. 프로그램을 쓰십시오"},
 
     // why the handlers of the command give up
     {"write 192.0.2.0/24 or 2001:db8::/32", "192.0.2.0/24, 2001:db8::/32처럼 쓰십시오"},
