@@ -79,9 +79,13 @@ Result<std::size_t> BlockingIo::read(std::span<std::byte> buffer) noexcept {
   }
 }
 
-// A line, as UTF-8, and its end as one LF. Ctrl-Z where a line begins is the end of input, as everywhere on Windows.
+// A line, as UTF-8, and its end as one LF. Where a line begins Ctrl-Z is the end of input, as everywhere on Windows, and so is
+// Ctrl-D, as everywhere else; behind some text they give that text away, as Ctrl-D does on a terminal. The console is told to
+// return at these keys, without Enter.
 Result<std::size_t> BlockingIo::read_console(std::span<std::byte> buffer) noexcept {
+  constexpr wchar_t control_d = 0x04;
   constexpr wchar_t control_z = 0x1A;
+  const auto ends_input = [](wchar_t unit) { return unit == control_d || unit == control_z; };
   std::array<wchar_t, 4096> line;
   for (;;) {
     if (interrupted_.exchange(false)) return Errc::interrupted;
@@ -91,13 +95,16 @@ Result<std::size_t> BlockingIo::read_console(std::span<std::byte> buffer) noexce
     const auto room =
         static_cast<DWORD>(std::clamp(buffer.size() / 3, kept + 1, line.size()) - kept);  // 3 bytes a unit
     ::SetLastError(NO_ERROR);
-    if (::ReadConsoleW(handle(descriptor_), line.data() + kept, room, &units, nullptr) == 0)
+    CONSOLE_READCONSOLE_CONTROL keys{};
+    keys.nLength = sizeof keys;
+    keys.dwCtrlWakeupMask = (1U << control_d) | (1U << control_z);
+    if (::ReadConsoleW(handle(descriptor_), line.data() + kept, room, &units, &keys) == 0)
       return system_error(static_cast<int>(::GetLastError()), "");
     if (units == 0) {
       if (::GetLastError() == ERROR_OPERATION_ABORTED) continue;  // interrupted, or somebody has pressed Ctrl-C
       return std::size_t{0};
     }
-    if (kept == 0 && line[0] == control_z) return std::size_t{0};
+    if (kept == 0 && ends_input(line[0])) return std::size_t{0};
     std::wstring_view text(line.data(), units + kept);
     half_ = 0;
     if (IS_HIGH_SURROGATE(text.back()) || text.back() == L'\r') {
@@ -106,7 +113,7 @@ Result<std::size_t> BlockingIo::read_console(std::span<std::byte> buffer) noexce
     }
     wchar_t* end = line.data();
     for (std::size_t i = 0; i != text.size(); ++i)
-      if (text[i] != L'\r' || i + 1 == text.size() || text[i + 1] != L'\n') *end++ = text[i];
+      if (!ends_input(text[i]) && (text[i] != L'\r' || i + 1 == text.size() || text[i + 1] != L'\n')) *end++ = text[i];
     const int size = ::WideCharToMultiByte(CP_UTF8, 0, line.data(), static_cast<int>(end - line.data()),
                                            reinterpret_cast<char*>(buffer.data()), static_cast<int>(buffer.size()),
                                            nullptr, nullptr);
