@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 mapfile -t examples < <(basename -s .cpp -a examples/*.cpp)
 tools/build.sh windows -DMEARI_BUILD_TESTS=ON -DMEARI_BUILD_EXAMPLES=ON meari_regression meari_unit meari_sim meari_contract \
-  meari_command "${examples[@]/#/example_}"
+  meari_command meari_program "${examples[@]/#/example_}"
 folder=$PWD/build/windows
 mkdir -p "$folder/logs"
 
@@ -12,13 +12,12 @@ mkdir -p "$folder/logs"
 exec 8> >(exec tools/wine.sh --keep)
 trap 'exec 8>&-' EXIT
 
-# run NAME PROGRAM [ARGUMENT…]: a GoogleTest program, whole. A busy machine gets a second attempt, which is told.
+# run NAME: a GoogleTest program, whole. A busy machine gets a second attempt, which is told.
 run() {
   local name=$1 attempt log
-  shift
   for attempt in 1 2; do
     log=$folder/logs/$name.$attempt.log
-    if timeout -k 5 240 tools/wine.sh "$@" >"$log" 2>&1 </dev/null 8>&-; then
+    if timeout -k 5 240 tools/wine.sh "$folder/meari_$name.exe" >"$log" 2>&1 </dev/null 8>&-; then
       echo "$name: $(grep -ao '^\[  PASSED  \].*' "$log" | tr -d '\r' | tail -1)$(skipped "$log")"
       if [[ $attempt == 2 ]]; then echo "$name: only the second attempt passed; the first: $folder/logs/$name.1.log"; fi
       return 0
@@ -45,20 +44,23 @@ run_python() {
 }
 skipped() { grep -ao '^\[  SKIPPED \] [0-9]* test' "$1" | head -1 | sed 's/^\[  SKIPPED \]/,/; s/test/skipped/'; }
 
-failed=0
-run regression "$folder/meari_regression.exe" || failed=1
-run unit "$folder/meari_unit.exe" || failed=1
-run contract "$folder/meari_contract.exe" || failed=1
-run sim "$folder/meari_sim.exe" || failed=1
-
 # meari.exe and the examples, as commands: the tests of the command and of the examples do not know the difference, but for
 # the rows in tests/command/windows.py.
 tools/wine.sh --starter "$folder/meari.exe" "$folder/meari"
 for program in "$folder"/examples/*.exe; do tools/wine.sh --starter "$program" "${program%.exe}"; done
 tools/build.sh release meari_command
-export MEARI=$folder/meari MEARI_NATIVE=$PWD/build/release/meari EXAMPLES=$folder/examples PYTHONPATH=$PWD/tests/support MEARI_SYSTEM=windows LC_ALL=C.UTF-8
-for module in $(python3 tests/command/windows.py); do run_python command "$module" || failed=1; done
-run_python examples test_blocking || failed=1
+export MEARI=$folder/meari MEARI_NATIVE=$PWD/build/release/meari MEARI_PROGRAM=$folder/meari_program.exe EXAMPLES=$folder/examples
+export PYTHONPATH=$PWD/tests/support MEARI_SYSTEM=windows LC_ALL=C.UTF-8
+
+# Two at a time: one alone mostly waits.
+failed=0
+export folder
+export -f run run_python skipped
+{
+  for name in contract sim unit regression; do echo run "$name"; done
+  for module in $(python3 tests/command/windows.py); do echo run_python command "$module"; done
+  echo run_python examples test_blocking
+} | xargs -P 2 -L 1 bash -c '"$@"' _ || failed=1
 
 # What is handed out needs nothing but Windows.
 (cd "$folder" && cpack >logs/package.log) || failed=1
