@@ -1,11 +1,15 @@
 // Scenarios on blocking Sockets. One thread plays both ends: the kernel's queues hold what is under way, and every
 // receive has a time limit, so that a peer who failed keeps nobody waiting.
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -15,7 +19,20 @@
 #include "engine.hpp"
 #include "src/os/activation.hpp"
 #include "src/os/child.hpp"
+#include "src/os/fresh_file.hpp"
 #include "src/os/native.hpp"
+#include "src/os/terminal.hpp"
+
+namespace {
+bool in_front = false;  // as if every terminal were ours
+}  // namespace
+
+// tcgetpgrp(3). To be in the foreground of a terminal this program would have to lead a session, for good.
+extern "C" pid_t tcgetpgrp(int terminal) noexcept {
+  if (in_front) return ::getpgrp();
+  pid_t group = -1;
+  return ::ioctl(terminal, TIOCGPGRP, &group) == 0 ? group : -1;
+}
 
 namespace meari::torture {
 
@@ -279,13 +296,79 @@ Result<> announcement() {
   constexpr std::string_view text = "127.0.0.1:9000\n";
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) std::abort();
-  const Result<> told = os::announce(ends[1], text);
+  Result<> told = os::check_open(ends[1]);
+  if (told) told = os::announce(ends[1], text);
+  else ::close(ends[1]);
   std::array<char, 64> got{};
   const ssize_t count = ::read(ends[0], got.data(), got.size());
   ::close(ends[0]);
   if (told && std::string_view(got.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))) != text)
     wrong("the supervisor was told something else");
   return told;
+}
+
+// A file made anew has all that was written, or an Error says that it has not.
+Result<> fresh_file() {
+  static const std::string folder = [] {
+    std::string path = "/tmp/meari-torture-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) std::abort();
+    return path;
+  }();
+  struct Gone {
+    ~Gone() {
+      ::unlink(path.c_str());
+      ::rmdir(folder.c_str());
+    }
+    const std::string& path;
+  };
+  static const std::string path = folder + "/file";
+  ::mkdir(folder.c_str(), 0700);  // again, where a run before this one has taken it away
+  const Gone gone{path};
+  const auto name = [] {
+    const Exempt mine;
+    return std::string(path);
+  };
+  Result<os::FreshFile> file = os::FreshFile::create(name());
+  if (!file) return file.error();
+  for (const std::string_view text : {"what the peer said", " and what it said then"})
+    if (Result<> written = file->write(std::as_bytes(std::span(text.data(), text.size()))); !written) return written;
+  if (Result<> closed = file->close(); !closed) return closed;
+  std::array<char, 64> got{};
+  const int again = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const ssize_t size = ::read(again, got.data(), got.size());
+  ::close(again);
+  if (std::string_view(got.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))) !=
+      "what the peer said and what it said then")
+    wrong("something else is in the file");
+  return {};
+}
+
+// Somebody types on a terminal, stops this program and lets it go on. That is told once; where the system has nothing to
+// tell it with, all else goes on.
+Result<> going_on() {
+  const auto is_told = [](const os::KeptModes& modes) {
+    pollfd entry{.fd = sys::plain(modes.gone_on()), .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, 0) == 1;
+  };
+  const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) std::abort();
+  const int slave = ::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  const int input = ::fcntl(0, F_DUPFD_CLOEXEC, 100);
+  ::dup2(slave, 0);
+  in_front = true;
+  {
+    const os::KeptModes modes;
+    ::raise(SIGCONT);
+    if (faults() == 0 && !is_told(modes)) wrong("nobody was told that it goes on");
+    if (modes.gone_on() != no_descriptor) modes.taken();
+    if (faults() == 0 && is_told(modes)) wrong("it was told twice");
+  }
+  in_front = false;
+  if (input >= 0) ::dup2(input, 0);
+  else ::close(0);
+  for (const int one : {input, slave, master})
+    if (one >= 0) ::close(one);
+  return {};
 }
 
 }  // namespace
@@ -303,6 +386,8 @@ Scenarios blocking_scenarios() {
       {"blocking_gone", to_one_who_has_gone},
       {"blocking_child", child},
       {"blocking_announcement", announcement},
+      {"blocking_fresh_file", fresh_file},
+      {"blocking_going_on", going_on},
   };
 }
 
