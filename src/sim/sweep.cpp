@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
+#include <string_view>
 
 #include <meari/scope.hpp>
 #include <meari/sim.hpp>
@@ -15,19 +17,38 @@ inline namespace v1 {
 
 namespace {
 
-// The numbers in an environment variable: one, or two with a hyphen between. Returns how many; 0 where it is not set. What is
-// neither stops the program: a typo would let tests pass that have not run.
-int numbers_in(const char* name, std::uint64_t& one, std::uint64_t& two) {
+struct Seeds {
+  std::uint64_t first, count;
+};
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  return read.ec == std::errc() && read.ptr == end ? std::optional(value) : std::nullopt;
+}
+
+std::string_view variable(const char* name) {
   const char* text = std::getenv(name);
-  if (text == nullptr || *text == '\0') return 0;
-  const char* const end = text + std::string_view(text).size();
-  const auto first = std::from_chars(text, end, one);
-  if (first.ec == std::errc() && first.ptr == end) return 1;
-  if (first.ec == std::errc() && *first.ptr == '-') {
-    const auto second = std::from_chars(first.ptr + 1, end, two);
-    if (second.ec == std::errc() && second.ptr == end) return 2;
+  return text == nullptr ? std::string_view() : text;
+}
+
+// What is no number stops the program, and so does what asks for no seed at all: a typo would let tests pass that have not run.
+Seeds wanted(const SimSweep& sweep) {
+  if (const std::string_view text = variable("MEARI_SIM_SEED"); !text.empty()) {
+    if (const auto only = number(text)) return {*only, 1};
+    raise(Error(Errc::invalid_argument, "MEARI_SIM_SEED", text));
   }
-  raise(Error(Errc::invalid_argument, name, text));
+  const std::string_view text = variable("MEARI_SIM_SEEDS");
+  if (text.empty()) return {sweep.first, sweep.seeds};
+  const std::size_t hyphen = text.find('-');
+  const auto one = number(text.substr(0, hyphen));
+  if (hyphen == std::string_view::npos) {
+    if (one && *one != 0) return {sweep.first, *one};
+  } else if (const auto last = number(text.substr(hyphen + 1)); one && last && *one <= *last) {
+    return {*one, *last - *one + 1};
+  }
+  raise(Error(Errc::invalid_argument, "MEARI_SIM_SEEDS", text));
 }
 
 std::string command(const SimSweep& sweep, std::uint64_t seed) {
@@ -58,14 +79,8 @@ SimRecord run_once(const SimSweep& sweep, std::uint64_t seed, const std::functio
 SimReport simulate(const SimSweep& sweep, const std::function<void(const SimOptions&)>& scenario) {
   SimReport report;
   const auto begin = std::chrono::steady_clock::now();
-  std::uint64_t first = sweep.first, last = sweep.first + sweep.seeds - 1, one = 0, two = 0;
-  switch (numbers_in("MEARI_SIM_SEEDS", one, two)) {
-    case 1: last = first + one - 1; break;
-    case 2: first = one, last = two; break;
-    default: break;
-  }
-  if (numbers_in("MEARI_SIM_SEED", one, two) == 1) first = last = one;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  const Seeds seeds = wanted(sweep);
+  for (std::uint64_t seed = seeds.first; report.seeds != seeds.count; ++seed) {
     SimRecord record = run_once(sweep, seed, scenario);
     ++report.seeds;
     report.events += record.events;

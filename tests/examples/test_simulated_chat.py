@@ -27,10 +27,20 @@ class SimulatedChat(unittest.TestCase):
         self.assertEqual(passed.returncode, 0, passed.stdout)
         self.assertTrue(passed.stdout.startswith("300 seeds, "), passed.stdout)
 
-    def test_a_range_of_seeds_runs_and_what_is_no_number_is_refused(self):
-        self.assertTrue(chat(MEARI_SIM_SEEDS="40-49").stdout.startswith("10 seeds, "))
-        for wrong in ("1e3", "5-", "-5", "many"):
+    def test_one_seed_runs_or_a_range_up_to_the_last_there_is(self):
+        last = 2**64 - 1
+        for variables, count in (({"MEARI_SIM_SEED": "7"}, 1), ({"MEARI_SIM_SEED": str(last)}, 1),
+                                 ({"MEARI_SIM_SEEDS": "40-49"}, 10), ({"MEARI_SIM_SEEDS": f"{last - 1}-{last}"}, 2),
+                                 ({"MEARI_SIM_SEEDS": "40-49", "MEARI_SIM_SEED": "7"}, 1)):
+            self.assertTrue(chat(**variables).stdout.startswith(f"{count} seeds, "), variables)
+
+    def test_what_is_no_number_and_what_would_run_nothing_is_refused(self):
+        for wrong in ("1e3", "5-", "-5", "many", "0", "9-5", "5-9-12", str(2**64)):
             self.assertNotEqual(chat(MEARI_SIM_SEEDS=wrong).returncode, 0, wrong)
+        for wrong in ("5-9", "-5", "many", str(2**64)):
+            refused = chat(MEARI_SIM_SEED=wrong)
+            self.assertNotEqual(refused.returncode, 0, wrong)
+            self.assertIn(f"MEARI_SIM_SEED {wrong}", refused.stderr)
 
 
 if __name__ == "__main__":
