@@ -2,6 +2,7 @@
 // nobody is kept from it by others who stand still.
 #include <deque>
 
+#include "allocations.hpp"
 #include "pattern.hpp"
 
 namespace meari::test {
@@ -304,6 +305,23 @@ TEST_P(Memory, datagrams_come_even_without_memory) {
     ASSERT_EQ(kept.back().chunk.size(), 30'000U);
   }
   for (std::uint64_t i = 0; i < 12; ++i) EXPECT_EQ(match_pattern(i, 0, kept[i].chunk.bytes()), 30'000U);
+}
+
+// What could not be put back is lost, and nothing that comes after it is read.
+TEST_P(Memory, bytes_behind_a_gap_are_never_read) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  auto [client, server] = connected();
+  {
+    const support::NoMemory none;
+    for (int i = 0; i < 100 && !facts(server).failed; ++i)  // there may be room for some
+      backend().unread(server.slot, Chunk::view(std::as_bytes(std::span("x", 1))));
+  }
+  ASSERT_TRUE(facts(server).failed);
+  send(client, "behind it");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(receive_error(server), Errc::out_of_memory);
+    let_pass(1ms);
+  }
 }
 
 TEST_P(Memory, a_budget_is_never_exceeded) {

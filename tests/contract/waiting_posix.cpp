@@ -1,15 +1,11 @@
 // wake() from a signal handler, and waiting where the newest of the calls is not known.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include <cerrno>
 #include <thread>
 
 #include "backend_harness.hpp"
+#include "refusal_posix.hpp"
 #include "src/backend/epoll.hpp"
 
 namespace meari::test {
@@ -34,15 +30,7 @@ TEST_P(WaitingForSignals, ends_when_a_signal_handler_wakes_it) {
 // Filters of containers may be older than epoll_pwait2(2). They are told of a thread: the others of this process have none.
 TEST(WaitingUnderAFilter, is_done_with_the_older_call) {
   std::thread([] {
-    sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{4, filter};
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    ASSERT_TRUE(support::refuse({SYS_epoll_pwait2}, ENOSYS));
     const std::unique_ptr<Backend> epoll = make_epoll(1 << 20).value();
     const Time before = epoll->now();
     epoll->wait(before + 5ms);

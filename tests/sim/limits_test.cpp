@@ -89,6 +89,24 @@ TEST(Limits, a_server_that_has_room_again_says_so_also_when_nobody_else_comes) {
   EXPECT_EQ(served.pauses, (std::vector<std::string>{"paused: " + reason, "resumed: " + reason}));
 }
 
+// The pause is looked at in steps, and the last of them is no longer than what is left of the second.
+TEST(Limits, a_pause_for_the_rate_is_over_with_its_second) {
+  Served served;
+  std::vector<Duration> over(3);
+  SimNetwork net;
+  net.host("server").run([&] { return served.serve({.max_rate = 2}); });
+  net.run_for(1ms);
+  net.host("client").run([&over] { return dribble(1ms, 1, over[0]); });
+  net.run_for(980ms);
+  for (int i : {1, 2})
+    net.host("client").run([&over, i] { return dribble(1ms, 1, over[static_cast<std::size_t>(i)]); });
+  net.run_for(10s);
+  ASSERT_EQ(served.starts.size(), 3U);
+  EXPECT_GE(served.starts[1], served.starts[0] + 970ms);
+  EXPECT_GE(served.starts[2], served.starts[0] + 1s);
+  EXPECT_LE(served.starts[2], served.starts[0] + 1005ms);
+}
+
 TEST(Limits, a_drain_does_not_wait_for_the_rate) {
   Served served;
   std::vector<Duration> over(6);

@@ -49,6 +49,16 @@ TEST(ServeDeathTest, says_where_it_listens_and_ends_well_at_a_signal) {
   EXPECT_EXIT(program(), ExitedWithCode(0), "listening on 127\\.0\\.0\\.1:[0-9]+\n");
 }
 
+TEST(NumbersDeathTest, of_connections_begin_with_1) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process that has had none
+  const auto program = [] {
+    const std::unique_ptr<Loop> loop = Loop::make().value();
+    const auto [one, other] = loop->backend().pair().value();
+    std::exit(loop->backend().facts(one).number == 1 && loop->backend().facts(other).number == 2 ? 0 : 7);
+  };
+  EXPECT_EXIT(program(), ExitedWithCode(0), "");
+}
+
 TEST(ServeDeathTest, a_second_signal_does_not_wait_for_who_is_busy) {
   const auto program = [] {
     Door door("x");

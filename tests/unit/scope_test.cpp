@@ -54,6 +54,28 @@ struct World : fake::World {
 
 }  // namespace
 
+TEST(Scope, that_a_cancelled_task_begins_is_cancelled_from_outside) {
+  World world;
+  bool told = false;
+  Result<> outcome;
+  const auto works = [&]() -> Task<> {
+    co_await ignore_error(sleep_until(never));
+    const auto body = [&](Scope& scope) -> Task<> {
+      told = scope.canceled();
+      scope.spawn(child, std::ref(world.notes), "child", 1h, Errc::none);
+      co_return;
+    };
+    outcome = co_await as_result(scoped(body));
+  };
+  world.loop.spawn(works);
+  world.loop.turn(Time());
+  world.loop.cancel();
+  world.loop.run();
+  EXPECT_TRUE(told);
+  EXPECT_EQ(outcome.error(), Errc::canceled);
+  EXPECT_EQ(world.notes, "child ");  // and did not sleep
+}
+
 TEST(Scope, ends_when_the_body_and_all_children_have_ended) {
   World world;
   const auto body = [&]() -> Task<int> {

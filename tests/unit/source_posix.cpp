@@ -2,11 +2,15 @@
 // at all; with writers that come late, or never, or go.
 #include <meari/standard.hpp>
 
+#include "allocations.hpp"
 #include "pipes_posix.hpp"
+
+#include <sys/ioctl.h>
 
 #include <chrono>
 #include <filesystem>
 #include <iterator>
+#include <new>
 #include <optional>
 #include <thread>
 
@@ -129,6 +133,106 @@ TEST_F(StandardInput, news_for_a_read_that_was_cancelled_meanwhile_is_kept) {
     co_return std::string(data.text());
   };
   EXPECT_EQ(*loop.block_on(body), "for the next");
+}
+
+// The thread tells the loop once. When that arrives, who waited has been cancelled: nobody has read yet, or all has been read
+// and nobody waits, or somebody waits for the next.
+TEST_F(StandardInput, news_for_nobody_changes_nothing) {
+  enum class Meanwhile { nothing_is_read, all_is_read, the_next_is_waited_for };
+  for (const auto meanwhile : {Meanwhile::nothing_is_read, Meanwhile::all_is_read, Meanwhile::the_next_is_waited_for}) {
+    Pipe pipe;
+    Source input = source(pipe.read_end());
+    const auto until_taken = [&] {
+      int left = 1;
+      while (::ioctl(pipe.read_end(), FIONREAD, &left) == 0 && left != 0) std::this_thread::yield();
+    };
+    Scope* first = nullptr;
+    const auto waits = [&](Scope& scope) -> Task<> {
+      first = &scope;
+      co_await input.read();
+    };
+    const auto late = [&]() -> Task<> {
+      co_await sleep_for(5ms);
+      pipe.put("3");
+    };
+    const auto body = [&](Scope& scope) -> Task<std::string> {
+      const auto is_first = [&]() -> Task<> { co_await scoped(waits); };
+      scope.spawn(is_first);
+      while (first == nullptr) co_await yield();
+      pipe.put("1");
+      until_taken();
+      pipe.put("2");
+      until_taken();  // who reads ahead has told of what was before
+      first->cancel();
+      if (meanwhile == Meanwhile::nothing_is_read) co_await sleep_for(1ms);
+      std::string text;
+      for (int i = 0; i < 2; ++i) {
+        Chunk data = co_await input.read();
+        text += data.text();
+      }
+      scope.spawn(late);
+      if (meanwhile == Meanwhile::all_is_read) co_await sleep_for(1ms);
+      Chunk data = co_await with_timeout(20s, input.read());
+      text += data.text();
+      co_return text;
+    };
+    const auto all = [&]() -> Task<std::string> { co_return co_await scoped(body); };
+    Result<std::string> text = loop.block_on(all);
+    EXPECT_EQ(text ? *text : text.error().message(), "123");
+  }
+}
+
+TEST_F(StandardInput, who_keeps_a_line_keeps_no_slab_and_much_is_not_copied) {
+  const auto pinned = [&](const std::string& text) {
+    Pipe pipe;
+    pipe.put(text);
+    Source input = source(pipe.read_end());
+    const auto body = [&]() -> Task<std::size_t> {
+      const Chunk data = co_await input.read();
+      EXPECT_EQ(data.text(), text);
+      co_return data.pins();
+    };
+    return *loop.block_on(body);
+  };
+  EXPECT_LT(pinned("a line\n"), 1000U);
+  const std::string much(20'000, 'x');
+  EXPECT_GE(pinned(much), 60'000U);  // it stands where it was read
+}
+
+TEST_F(StandardInput, a_long_file_passes_through_a_few_slabs) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  Source input = source(scratch_file(std::string(6 * megabyte, 'x')), Ownership::owned);
+  const auto body = [&]() -> Task<std::size_t> {
+    std::size_t size = 0;
+    while (Chunk data = co_await input.read()) size += data.size();
+    co_return size;
+  };
+  const std::size_t before = support::allocated_bytes();
+  EXPECT_EQ(*loop.block_on(body), 6 * megabyte);
+  EXPECT_LT(support::allocated_bytes() - before, megabyte / 2);
+}
+
+TEST_F(StandardInput, without_memory_there_is_none_and_what_is_owned_is_closed) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  const Pipe pipe;
+  const int input = ::dup(pipe.read_end()), output = ::dup(pipe.write_end());
+  int refused = 0;
+  {
+    const support::NoMemory none;
+    try {
+      static_cast<void>(Source::of(loop, input, Ownership::owned));
+    } catch (const std::bad_alloc&) {
+      ++refused;
+    }
+    try {
+      static_cast<void>(Sink::of(loop, output, Ownership::owned));
+    } catch (const std::bad_alloc&) {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, 2);
+  EXPECT_EQ(::fcntl(input, F_GETFD), -1);
+  EXPECT_EQ(::fcntl(output, F_GETFD), -1);
 }
 
 TEST_F(StandardInput, a_dump_says_who_reads_and_who_writes) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -143,6 +144,77 @@ TEST_F(OnWorkers, sessions_are_dealt_evenly_and_drained_together) {
   for (const SessionEnd& end : ends) {
     EXPECT_EQ(end.bytes_received, 1U);
     EXPECT_EQ(end.bytes_sent, 1U);
+  }
+}
+
+TEST_F(OnWorkers, who_has_the_fewest_gets_the_next) {
+  std::mutex mutex;
+  std::vector<Loop*> on;
+  auto handler = [&](Stream peer) -> Task<> {
+    {
+      const std::lock_guard lock(mutex);
+      on.push_back(Loop::current());
+    }
+    return echo(std::move(peer));
+  };
+  Server server(*loop, handler, options());
+  deal(server);
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto clients = [&]() -> Task<> {
+    std::vector<Stream> all;
+    for (std::size_t i = 0; i < 3; ++i) {
+      Stream client = co_await is_served(address);
+      all.push_back(std::move(client));
+    }
+    // Whichever of the three has gone: its loop is the one.
+    for (std::size_t i = 0; i < 6; ++i) {
+      const std::size_t gone = (i + 1) % 3;
+      const std::size_t ended = ends.size();
+      co_await all[gone].finish();
+      Chunk end = co_await all[gone].read();
+      EXPECT_TRUE(end.empty());
+      while (ends.size() == ended) co_await yield();
+      Stream client = co_await is_served(address);
+      all[gone] = std::move(client);
+      const std::lock_guard lock(mutex);
+      EXPECT_EQ(on.back(), on[gone]) << i;
+    }
+  };
+  const Result<> done = with_client(server, clients);
+  ASSERT_TRUE(done) << done.error().message();
+}
+
+// What it has told them is on its way until they have looked: a Server that went before would be told of there.
+TEST_F(OnWorkers, a_server_is_not_over_before_each_of_them_has_said_goodbye) {
+  struct Busy : Posted {
+    std::binary_semaphore begun{0}, may_end{0};
+  };
+  for (Loop* worker : workers.loops()) {
+    Busy busy;
+    busy.run = [](Ready& ready) {
+      auto& self = static_cast<Busy&>(static_cast<Posted&>(ready));
+      self.begun.release();
+      self.may_end.acquire();
+    };
+    Server server(*loop, echo, options());
+    deal(server);
+    bool over = false;
+    auto body = [&](Scope& scope) -> Task<> {
+      auto serving = [&]() -> Task<> {
+        co_await server.run();
+        over = true;
+      };
+      scope.spawn(serving);
+      worker->post(busy);
+      busy.begun.acquire();
+      server.drain();
+      co_await sleep_for(20ms);
+      EXPECT_FALSE(over);
+      busy.may_end.release();
+    };
+    auto program = [&]() -> Task<> { co_await scoped(body); };
+    EXPECT_TRUE(loop->block_on(program));
+    EXPECT_TRUE(over);
   }
 }
 
