@@ -2,7 +2,7 @@
 #                                                              all *.cpp of a folder are one GoogleTest program, meari_<folder>
 # tests/torture                                                one program, with hooks in every system call (MEARI_TORTURE)
 # tests/command  tests/examples                                every test_*.py is one test (unittest; MEARI and EXAMPLES say where)
-# tests/fuzz                                                   every *.cpp is one fuzzer, run for a moment (MEARI_FUZZ)
+# tests/fuzz                                                   every *.cpp is one fuzzer, run for a minute (MEARI_FUZZ)
 # tests/support                                                what they share: headers, and *.cpp as a small library
 # A test is named <folder>.<its name> and carries its folder as its label: ctest --preset release -L unit.
 # Tests run side by side: they ask the kernel for ports (port 0) and for temporary folders.
@@ -131,7 +131,7 @@ if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     set_target_properties(fuzz_${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
     target_link_libraries(fuzz_${name} PRIVATE meari_inside $<TARGET_NAME_IF_EXISTS:meari_command_code>)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-    # The seed is fixed: the same code gives the same verdict. Long runs with other seeds are a campaign of their own.
+    # A minute each, always from the same seed. Long runs with other seeds are a campaign of their own.
     # It starts from the samples in tests/fuzz/NAME/, if there are any, and puts what it finds into the build folder.
     set(corpus "${PROJECT_BINARY_DIR}/fuzz/found/${name}")
     file(MAKE_DIRECTORY "${corpus}")
@@ -139,8 +139,8 @@ if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
       list(APPEND corpus "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}")
     endif()
     add_test(NAME fuzz.${name}
-      COMMAND fuzz_${name} -seed=1 -runs=20000 -max_total_time=12 -artifact_prefix=${name}- ${corpus})
-    set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 60 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+      COMMAND fuzz_${name} -seed=1 -max_total_time=60 -artifact_prefix=${name}- ${corpus})
+    set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 240 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   endforeach()
 endif()
 
