@@ -37,7 +37,7 @@ class [[nodiscard]] Read {
   using Operation = Receive;
   using Value = Chunk;
   using Activity = OperationActivity<Read>;
-  Read(SlotId slot, std::size_t limit) noexcept : slot_(slot), limit_(limit) {}
+  Read(SlotId slot, std::size_t limit) noexcept : slot_(slot), limit_(limit) { MEARI_ASSERT(limit > 0); }
   void prepare(Receive& receive) noexcept {
     receive.slot = slot_;
     receive.limit = limit_;
@@ -177,10 +177,7 @@ class MEARI_EXPORT Stream {
   // read tries again.
   Read read() noexcept { return Read(slot_, std::numeric_limits<std::size_t>::max()); }
   // At most `limit` bytes; at least 1.
-  Read read_some(std::size_t limit) noexcept {
-    MEARI_ASSERT(limit > 0);
-    return Read(slot_, limit);
-  }
+  Read read_some(std::size_t limit) noexcept { return Read(slot_, limit); }
   // By then, or timed_out; nothing is lost.
   auto read(Deadline deadline) noexcept { return with_deadline(deadline, read()); }
   // Exactly `count` bytes in one piece; unexpected_end when the peer finishes before. What had come by then, or until

@@ -423,6 +423,7 @@ class Slotted : public SlotBackend {
 
   // A finish, several pieces, or nothing at all.
   [[gnu::noinline]] Submitted send_something_else(Slot& slot, Send& send) {
+    slot.sent_ms = ms();  // no byte may leave, and yet something has happened
     if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
     return watched(slot, self().start_send(slot, send));
   }

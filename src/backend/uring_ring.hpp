@@ -156,7 +156,7 @@ class Ring {
     for (unsigned head = 0, tail = 0;;) {
       Completion completion;
       // What was put aside meanwhile (the head is another one then) has its turn first.
-      if (head == tail || *ring_.cq.khead != head) [[unlikely]] {
+      if (head == tail || *ring_.cq.khead != head || failure_) [[unlikely]] {
         head = tail = 0;
         if (!pop_aside(completion)) {
           if (failure_) return;

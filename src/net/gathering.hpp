@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -94,12 +95,14 @@ Task<Chunk> gather_exactly(From from, std::size_t count) {
 template <class From>
 Task<Chunk> gather_until(From from, std::string delimiter, std::size_t limit) {
   Gathering<From> line(std::move(from));
+  const std::size_t most =
+      std::min(limit, std::numeric_limits<std::size_t>::max() - delimiter.size()) + delimiter.size();
   std::size_t searched = 0;
   for (;;) {
     line.settle();
-    Chunk piece = co_await line.read(limit + delimiter.size() - line.size());
+    Chunk piece = co_await line.read(most - line.size());
     if (piece.empty()) co_return line.take_all();
-    Error error = line.add(std::move(piece), limit + delimiter.size());
+    Error error = line.add(std::move(piece), most);
     if (error) co_return std::move(error);
     const std::size_t at = line.text().find(delimiter, searched);
     if (at != std::string_view::npos) co_return line.take(at + delimiter.size());

@@ -134,6 +134,14 @@ TEST_P(Facts, when_bytes_last_came_and_went) {
   EXPECT_LT(facts(client).last_received, begin + 8ms);
 }
 
+TEST_P(Facts, a_finish_is_a_sign_of_life_too) {
+  auto [client, server] = connected();
+  const Time begin = backend().now();
+  let_pass(10ms);
+  finish(client);
+  EXPECT_GE(facts(client).last_sent, begin + 8ms);
+}
+
 TEST_P(Facts, bytes_are_counted_over_the_whole_life) {
   auto [client, server] = connected();
   Sender sender(*this, client, {.seed = 1, .total = 3'000'000});

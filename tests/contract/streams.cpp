@@ -1,5 +1,6 @@
 // Streams over every backend: what Tasks read and write, and what stays when they are cut short.
 #include <array>
+#include <limits>
 
 #include "loop_harness.hpp"
 
@@ -95,6 +96,18 @@ TEST_P(Streams, read_until_gives_line_by_line) {
     std::string lines;
     while (Chunk line = co_await server.read_until("\n")) lines += "[" + std::string(line.text()) + "]";
     EXPECT_EQ(lines, "[one\n][two\n][\n][three\n][rest]");
+  };
+  run(body);
+}
+
+TEST_P(Streams, read_until_without_a_limit_is_not_one_of_nothing) {
+  auto [client, server] = streams();
+  auto body = [&]() -> Task<> {
+    co_await client.write("one\r\ntwo\r\n");
+    for (const std::string_view text : {"one\r\n", "two\r\n"}) {
+      Chunk line = co_await server.read_until("\r\n", std::numeric_limits<std::size_t>::max());
+      EXPECT_EQ(line.text(), text);
+    }
   };
   run(body);
 }
