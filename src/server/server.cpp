@@ -147,7 +147,10 @@ void Server::pause(Reason reason) {
 }
 
 void Server::pause(const Error& shortage) {
-  pause([&shortage] { return shortage.message(); });
+  // Without the address of the client who met it: the shortage is everybody's, and one episode has one reason.
+  pause([&shortage] {
+    return Error(shortage.code(), shortage.operation(), std::string_view(), shortage.system_code()).message();
+  });
 }
 
 // ---- serving
@@ -199,7 +202,7 @@ Task<> Server::accept_all(Listener& listener) {
       Result<std::optional<Room::Left>> left = co_await as_result(with_deadline(*again, room_->left.receive()));
       if (!left && left.error() == Errc::canceled) co_await fail(Errc::canceled);
     }
-    if (waited) resume();  // whether or not somebody is in the queue
+    if (waited && !draining()) resume();  // whether or not somebody is in the queue
     for (const Time next = loop_.now() + options_.accept_delay; loop_.now() < next && !draining();)
       co_await sleep_for(std::min<Duration>(next - loop_.now(), step_of_waits));
     if (draining()) {

@@ -216,13 +216,16 @@ class Stopping(support.Case):
         """Peers that are stopped with SIGSTOP and never read: cut off at the limit."""
         server = self.server("--drain", "700ms", f"{LOOPBACK}:0", backend=backend)
         code = """
-import socket, sys
-clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(20)]
+import contextlib, select, socket, sys
+clients = [socket.socket() for _ in range(20)]
 for client in clients:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what comes back does not all fit
+    client.connect(("127.0.0.1", int(sys.argv[1])))
     client.setblocking(False)
-    try:
-        while True: client.send(b"x" * 65536)
-    except BlockingIOError: pass
+# Until the server takes nothing more, from any of them: it waits with what it has to send.
+while ready := select.select([], clients, [], 0.5)[1]:
+    for client in ready:
+        with contextlib.suppress(BlockingIOError): client.send(b"x" * 65536)
 print("stuffed", flush=True)
 sys.stdin.read()
 """
