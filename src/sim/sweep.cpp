@@ -36,7 +36,7 @@ std::string_view variable(const char* name) {
 // What is no number stops the program, and so does what asks for no seed at all: a typo would let tests pass that have not run.
 Seeds wanted(const SimSweep& sweep) {
   if (const std::string_view text = variable("MEARI_SIM_SEED"); !text.empty()) {
-    if (const auto only = number(text)) return {*only, 1};
+    if (const auto only = number(text); only && *only != 0) return {*only, 1};
     raise(Error(Errc::invalid_argument, "MEARI_SIM_SEED", text));
   }
   const std::string_view text = variable("MEARI_SIM_SEEDS");
@@ -45,7 +45,7 @@ Seeds wanted(const SimSweep& sweep) {
   const auto one = number(text.substr(0, hyphen));
   if (hyphen == std::string_view::npos) {
     if (one && *one != 0) return {sweep.first, *one};
-  } else if (const auto last = number(text.substr(hyphen + 1)); one && last && *one <= *last) {
+  } else if (const auto last = number(text.substr(hyphen + 1)); one && *one != 0 && last && *one <= *last) {
     return {*one, *last - *one + 1};
   }
   raise(Error(Errc::invalid_argument, "MEARI_SIM_SEEDS", text));

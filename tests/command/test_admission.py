@@ -78,7 +78,7 @@ class Admission(support.Case):
             first.sendall(b"in")
             self.assertEqual(first.recv(100), b"in")
             self.assertFalse(self.served(server, LOOPBACK))
-            server.wait_for(rf"^{LOOPBACK}: 받지 않았습니다: 이곳의 세션 수가 --max-per-source의 한도에 이르렀습니다: 1, 하나가 끝날 때까지$")
+            server.wait_for(rf"^{LOOPBACK}: 받지 않았습니다. 이곳의 세션이 --max-per-source의 한도\(1\)에 이르러, 하나가 끝날 때까지 더 받지 않습니다$")
 
     @on_backends()
     def test_lists_say_who_is_served(self, backend):

@@ -70,6 +70,12 @@ class Case(support.Case):
     def correspondent(self, answer=echo, **more):
         return self._entered(Correspondent(answer, **more))
 
+    def started(self, *words, backend=None):
+        process = subprocess.Popen([support.MEARI, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=support.environment(backend=backend))
+        self.addCleanup(process.kill)
+        return process
+
     def silent_port(self):
         """A port that nobody has: here it is ours, and there it is nobody's."""
         held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -147,6 +153,32 @@ class Pieces(Case):
         self.assertEqual(run.returncode, 1)
         self.assertIn(b"no such file or socket", run.stderr)
 
+
+    @unittest.skipIf(support.WINDOWS, "wine has no Unix-domain sockets")
+    @on_backends()
+    def test_a_reply_that_is_cut_off_is_told(self, backend):
+        path = f"{self.folder()}/long"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            other.bind(path)
+            other.settimeout(support.DEADLINE)
+            process = self.started("connect", "-m", "x", f"udp:unix:{path}", backend=backend)
+            other.sendto(b"y" * 100_000, other.recvfrom(16)[1])
+            out, err = process.communicate(timeout=support.DEADLINE)
+        self.assertEqual((process.returncode, len(out)), (3, 65_535), err)
+        self.assertIn(b"reply 1 was longer than the 65535 bytes", err)
+
+    @unittest.skipIf(support.WINDOWS, "Windows passes no descriptors by number")
+    def test_a_descriptor_is_one_conversation(self):
+        with self.correspondent() as other, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            ours.connect((LOOPBACK, other.port))
+            number = ours.fileno()
+            run = meari("connect", "--repeat", "2", "-m", "x", f"fd:{number}", pass_fds=[number])
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn(f"--repeat needs a new connection each time, and fd:{number} is one".encode(), run.stderr)
+            run = meari("connect", "--explain", "-m", "x", f"fd:{number}", pass_fds=[number])
+            self.assertEqual((run.returncode, run.stdout), (0, b"x"), run.stderr)
+            self.assertNotIn(b"FIN", run.stderr)
 
     @unittest.skipIf(support.WINDOWS, "Windows passes no descriptors by number")
     @on_backends()
@@ -231,6 +263,23 @@ class Replies(Case):
                                   f'yes | "{support.MEARI}" connect udp:{LOOPBACK}:{other.port} | head -c 4; echo "${{PIPESTATUS[1]}}"'],
                                  capture_output=True, env=support.environment())
         self.assertEqual((run.stdout, run.stderr), (b"y\ny\n0\n", b""))
+
+    def test_a_reader_that_takes_its_time_loses_nothing(self):
+        replies = [bytes([letter]) * 30_000 for letter in b"abcd"]  # more than a pipe holds
+        sent = threading.Event()
+
+        def answer(data, sender, ours):
+            for reply in replies:
+                ours.sendto(reply, sender)
+            sent.set()
+
+        with self.correspondent(answer) as other:
+            process = self.started("connect", "-m", "x", f"udp:{LOOPBACK}:{other.port}")
+            self.assertTrue(sent.wait(support.DEADLINE))
+            with self.assertRaises(subprocess.TimeoutExpired):  # longer than it waits for another reply
+                process.wait(1.6)
+            out, err = process.communicate(timeout=support.DEADLINE)
+        self.assertEqual((process.returncode, out), (0, b"".join(replies)), err)
 
     def test_quiet(self):
         with self.correspondent() as other:

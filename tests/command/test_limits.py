@@ -83,7 +83,7 @@ class Rates(support.Case):
 
     def test_that_the_rate_is_limited_is_told_in_korean_and_in_json(self):
         self.assertEqual(self.slowed("discard", hears=0, lang="ko_KR.UTF-8"),
-                         ["#1 늦추는 중: 1초에 20000바이트까지만 읽습니다(--limit-rate). 상대가 덜 보낼 때까지"])
+                         ["#1 늦추는 중: 상대가 덜 보낼 때까지 1초에 20000바이트까지만 읽습니다(--limit-rate)"])
         line, = self.slowed("discard", "--log", "json", hears=0)
         line = json.loads(line)
         self.assertEqual((line["session"], line["direction"], line["limit"]), (1, "received", 20000))

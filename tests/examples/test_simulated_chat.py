@@ -35,9 +35,9 @@ class SimulatedChat(unittest.TestCase):
             self.assertTrue(chat(**variables).stdout.startswith(f"{count} seeds, "), variables)
 
     def test_what_is_no_number_and_what_would_run_nothing_is_refused(self):
-        for wrong in ("1e3", "5-", "-5", "many", "0", "9-5", "5-9-12", str(2**64)):
+        for wrong in ("1e3", "5-", "-5", "many", "0", "9-5", "0-9", f"0-{2**64 - 1}", "5-9-12", str(2**64)):
             self.assertNotEqual(chat(MEARI_SIM_SEEDS=wrong).returncode, 0, wrong)
-        for wrong in ("5-9", "-5", "many", str(2**64)):
+        for wrong in ("5-9", "-5", "many", "0", str(2**64)):
             refused = chat(MEARI_SIM_SEED=wrong)
             self.assertNotEqual(refused.returncode, 0, wrong)
             self.assertIn(f"MEARI_SIM_SEED {wrong}", refused.stderr)

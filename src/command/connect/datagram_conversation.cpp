@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds reply_pause{300};
 // --on-eof half-close: replies are waited for until none has come for so long.
 constexpr std::chrono::seconds quiet_time{1};
+constexpr milliseconds moment{20};
 
 // A Unix-domain peer answers to a path: an abstract one leaves no file behind.
 Result<Address> own_path() {
@@ -206,21 +207,24 @@ bool DatagramConversation::input_is_absent() const noexcept {
 
 Task<> DatagramConversation::at_end_of_input(Scope& scope) {
   if (has_all_it_waits_for()) {
-    end_ = End::answered;
+    end_as(End::answered);
     co_return scope.cancel();
   }
   switch (settings_.on_eof) {
     case OnEof::keep: co_return;
-    case OnEof::close: end_ = End::not_waited; break;
+    case OnEof::close: end_as(End::not_waited); break;
     case OnEof::wait:
       co_await sleep_for(settings_.wait);
-      end_ = End::time_up;
+      while (taking_in_) co_await sleep_for(moment);  // what has come is printed
+      end_as(End::time_up);
       break;
     case OnEof::half_close: {
       const Time ended = loop_.now();
-      for (Time until = ended + quiet_time; loop_.now() < until; until = std::max(ended, last_moved_) + quiet_time)
+      for (Time until = ended + quiet_time; loop_.now() < until;) {
         co_await sleep_until(until);
-      end_ = End::quiet;
+        until = std::max(ended, taking_in_ ? loop_.now() : last_moved_) + quiet_time;
+      }
+      end_as(End::quiet);
       break;
     }
   }
@@ -247,7 +251,7 @@ Task<> DatagramConversation::send_pipe() {
       if (data.error() == Errc::canceled) co_await std::move(data);
       if (data.error() == Errc::closed) co_return;
       talk_.complain(messages::input_failed, message_of(talk_.language(), data.error()));
-      end_ = End::input_failed;
+      end_as(End::input_failed);
       co_return;
     }
     if (data->empty()) co_return;
@@ -289,7 +293,7 @@ Task<> DatagramConversation::deliver(std::span<const std::byte> bytes) {
 Task<> DatagramConversation::deliver_one(std::span<const std::byte> bytes) {
   if (settings_.expect_echo && !check_.sent(bytes)) {
     talk_.complain(messages::echo_too_far_behind, EchoCheck::longest_debt);
-    end_ = End::check_failed;
+    end_as(End::check_failed);
     co_return;
   }
   if (settings_.hexdump) co_await dump(HexDump::Way::out, bytes);
@@ -305,7 +309,7 @@ Task<> DatagramConversation::receive(Scope& scope) {
     Result<Received> reply = co_await as_result(next_reply());
     if (!reply) {
       if (reply.error() == Errc::canceled) co_await std::move(reply);
-      if (reply.error() == Errc::timed_out) end_ = End::idle;
+      if (reply.error() == Errc::timed_out) end_as(End::idle);
       else failure_ = reply.error();
       break;
     }
@@ -313,8 +317,15 @@ Task<> DatagramConversation::receive(Scope& scope) {
     received_.bytes += reply->data.size();
     last_moved_ = loop_.now();
     if (!first_received_) first_received_ = last_moved_;
+    if (reply->truncated) {
+      talk_.complain(messages::reply_cut_off, received_.datagrams, reply->data.size());
+      end_as(End::cut_off);
+    }
+    taking_in_ = true;
     co_await take_in(std::move(reply->data));
-    if (!is_over() && has_all_it_waits_for()) end_ = End::answered;
+    taking_in_ = false;
+    last_moved_ = loop_.now();
+    if (!is_over() && has_all_it_waits_for()) end_as(End::answered);
   }
   scope.cancel();
 }
@@ -336,7 +347,7 @@ Task<> DatagramConversation::take_in(Chunk data) {
     if (dumped_here_) {
       text = dumped(HexDump::Way::in, data.bytes());
     } else {
-      text = escaped_ ? escaper_.escape(data.text()) : std::string(data.text());
+      text = escaped_ ? escaped(data) : std::string(data.text());
       if (!text.empty() && !text.ends_with('\n')) text += '\n';
       text += "  " + talk_.text(messages::piece_received, data.size()) + '\n';
     }
@@ -344,7 +355,7 @@ Task<> DatagramConversation::take_in(Chunk data) {
     static_cast<void>(replied_.try_send(true));
   } else {
     if (settings_.hexdump) co_await dump(HexDump::Way::in, data.bytes());
-    if (!dumped_here_ && fits && escaped_) printed = co_await as_result(print(escaper_.escape(data.text())));
+    if (!dumped_here_ && fits && escaped_) printed = co_await as_result(print(escaped(data)));
     else if (!dumped_here_ && fits && !data.empty()) printed = co_await as_result(output_.write(data.bytes()));
   }
   if (!printed && printed.error() == Errc::canceled) co_await std::move(printed);
@@ -353,19 +364,24 @@ Task<> DatagramConversation::take_in(Chunk data) {
     const std::optional<std::size_t> offset = check_.difference();
     if (offset) talk_.complain(messages::datagram_differs, received_.datagrams, size, *offset);
     else talk_.complain(messages::datagram_unasked, received_.datagrams, size);
-    end_ = End::check_failed;
+    end_as(End::check_failed);
   } else if (!printed) {
-    end_ = printed.error() == Errc::broken_pipe ? End::reader_gone : End::output_failed;
+    end_as(printed.error() == Errc::broken_pipe ? End::reader_gone : End::output_failed);
     if (end_ == End::output_failed)
       talk_.complain(messages::output_failed, message_of(talk_.language(), printed.error()));
   }
 }
 
+// A datagram is whole by itself: what is left of a character at its end has no other half.
+std::string DatagramConversation::escaped(const Chunk& data) {
+  std::string text = escaper_.escape(data.text());
+  text += escaper_.finish();
+  return text;
+}
+
 Task<> DatagramConversation::end_last_line() {
-  if (!escaped_ || dumped_here_ || interactive_) co_return;
-  std::string rest = escaper_.finish();
-  if (!escaper_.at_line_start()) rest += '\n';
-  co_await print(std::move(rest));
+  if (!escaped_ || dumped_here_ || interactive_ || escaper_.at_line_start()) co_return;
+  co_await print("\n");
 }
 
 Task<> DatagramConversation::print(std::string text) {
@@ -415,6 +431,7 @@ Status DatagramConversation::verdict(const Result<>& result) {
     case End::check_failed: return Status::check_failed;
     case End::reader_gone: return Status::ok;
     case End::input_failed:
+    case End::cut_off:
     case End::output_failed: return Status::cut_short;
     default: break;
   }

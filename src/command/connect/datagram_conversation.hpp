@@ -54,6 +54,7 @@ class DatagramConversation {
     check_failed,   // said already
     input_failed,   // said already
     output_failed,  // said already
+    cut_off,        // a reply that was longer than what could be received of it; said already
   };
   struct Count {
     std::uint64_t datagrams = 0;
@@ -82,9 +83,14 @@ class DatagramConversation {
   // Until something comes; fails with timed_out when --idle is over.
   Task<Received> next_reply();
   [[nodiscard]] bool is_over() const noexcept { return end_ != End::open; }
+  // The first reason counts: both directions may come to an end in the same turn.
+  void end_as(End how) noexcept {
+    if (!is_over()) end_ = how;
+  }
   [[nodiscard]] bool has_all_it_waits_for() const noexcept;
   [[nodiscard]] bool input_is_absent() const noexcept;
 
+  [[nodiscard]] std::string escaped(const Chunk& data);
   Task<> print(std::string text);
   // On a terminal the shell's prompt is to begin a line of its own.
   Task<> end_last_line();
@@ -117,7 +123,8 @@ class DatagramConversation {
   Count sent_;
   Count received_;
   bool input_ended_ = false;
-  Error failure_;  // of the socket
+  bool taking_in_ = false;  // a reply is being printed, which whoever reads it may hold up
+  Error failure_;           // of the socket
   End end_ = End::open;
   DatagramCheck check_;
   Escaper escaper_;

@@ -36,17 +36,17 @@ void Steps::see(const Event& event) {
   if (event.connection == 0) return tell(event, Watched{}, Step::Wait::none);  // of the server as a whole
   Watched& watched = sockets_[event.connection];
   Track& track = watched.track;
-  if (track.opened == Time{}) track.opened = event.time;
+  if (track.opened == Time{}) {  // it may have been opened by somebody else, who told nobody
+    track.opened = event.time;
+    track.datagrams = takes_datagrams(event.descriptor);
+  }
   watched.last.connection = event.connection;
   watched.last.descriptor = event.descriptor;
   if (event.local.family() != Family::unspecified) watched.last.local = event.local;
   if (event.peer.family() != Family::unspecified) watched.last.peer = event.peer;
   switch (event.what) {
     case Event::What::listening: track.listens = true; break;
-    case Event::What::opened:
-      track.port_given = event.local.port() != 0;
-      track.datagrams = takes_datagrams(event.descriptor);
-      break;
+    case Event::What::opened: track.port_given = event.local.port() != 0; break;
     case Event::What::connecting: track.attempts = true; break;
     case Event::What::connected: track.attempts = false; break;
     case Event::What::accepted: watched.listener = event.listener; break;

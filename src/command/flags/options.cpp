@@ -415,6 +415,8 @@ std::variant<ConnectSettings, Refused> connect_settings(const Typed& typed) {
   settings.backend = reader.backend();
   read_target(reader, typed, settings.where);
   if (settings.where.kind == Kind::datagram) check_datagrams(reader, typed, settings);
+  if (settings.where.form == Endpoint::Form::descriptor && typed.has(Flag::repeat))
+    reader.refuse(messages::not_with_a_descriptor.in(typed.language, dashed(Flag::repeat), typed.operands[0]));
   return reader.outcome(std::move(settings));
 }
 

@@ -84,7 +84,7 @@ constexpr Habit habits[] = {
     {"--sh-exec", "meari serve exec 9000 -- /bin/cat", ""},
     {"--broker", "meari serve chat", ""},
     {"--chat", "meari serve chat", ""},
-    {"-i", "", "--interval"},
+    {"-i", "", "--idle"},
     {"-k", "meari serve 9000", ""},
     {"--keep-open", "meari serve 9000", ""},
     {"-m", "--max-sessions", ""},

@@ -48,9 +48,12 @@ void Refusals::not_admitted(const Address& from, Time now) {
 
 void Refusals::too_many(const Address& from, Time now) {
   std::string source = name_of_source(from);
-  const auto [at, begins] = full_.insert(std::move(source));
-  if (begins && may_tell(now, most_sources)) log_.source_full(*at, max_per_source_, std::exchange(untold_, 0));
-  else if (!begins) ++untold_;
+  if (full_.contains(source)) {
+    ++untold_;
+  } else if (may_tell(now, most_sources)) {  // else it is named by the next of its connections
+    const auto at = full_.insert(std::move(source)).first;
+    log_.source_full(*at, max_per_source_, std::exchange(untold_, 0));
+  }
 }
 
 void Refusals::has_room(const Address& from) {

@@ -168,6 +168,9 @@ inline constexpr Message<text, text> not_a_gate{
     "p50, p90, p99, p99.9, max, errors",
     "{} {}: 기준은 수치와 나빠져도 되는 정도입니다. 예: p99+5%, max+10ms, rate-3%, errors+0. 수치: rate, p50, p90, "
     "p99, p99.9, max, errors"};
+inline constexpr Message<text, text> not_with_a_descriptor{
+    "{} needs a new connection each time, and {} is one that is there already",
+    "{}: 매번 새로 연결해야 하는 옵션입니다. 이미 있는 연결: {}"};
 inline constexpr Message<text, text> not_with_datagrams{"{} is for connections, and {} has none",
                                                         "{}: 연결에 쓰는 옵션입니다. 연결이 없는 주소: {}"};
 inline constexpr Message<text, text> no_check_of_datagrams{
@@ -331,19 +334,20 @@ inline constexpr Message<text, text, count> turned_away_with_others{
 inline constexpr Text not_admitted{"--allow and --deny do not admit it", "--allow와 --deny에 따라 받지 않는 곳입니다"};
 inline constexpr Message<text, count> source_full{
     "{} turned away: its sessions are as many as may be by --max-per-source: {}, until one of them ends",
-    "{}: 받지 않았습니다: 이곳의 세션 수가 --max-per-source의 한도에 이르렀습니다: {}, 하나가 끝날 때까지"};
+    "{}: 받지 않았습니다. 이곳의 세션이 --max-per-source의 한도({})에 이르러, 하나가 끝날 때까지 더 받지 않습니다"};
 inline constexpr Message<text, count, count> source_full_with_others{
     "{} turned away: its sessions are as many as may be by --max-per-source: {}, until one of them ends; others since "
     "the "
     "last such line: {}",
-    "{}: 받지 않았습니다: 이곳의 세션 수가 --max-per-source의 한도에 이르렀습니다: {}, 하나가 끝날 때까지. 지난번 알린 "
-    "뒤로 받지 않은 다른 연결: {}"};
+    "{}: 받지 않았습니다. 이곳의 세션이 --max-per-source의 한도({})에 이르러, 하나가 끝날 때까지 더 받지 않습니다. "
+    "지난번 "
+    "알린 뒤로 받지 않은 다른 연결: {}"};
 inline constexpr Message<count, count> slowed_in{
     "#{} slowed down: read no faster than {} bytes a second (--limit-rate), until it sends less",
-    "#{} 늦추는 중: 1초에 {}바이트까지만 읽습니다(--limit-rate). 상대가 덜 보낼 때까지"};
+    "#{} 늦추는 중: 상대가 덜 보낼 때까지 1초에 {}바이트까지만 읽습니다(--limit-rate)"};
 inline constexpr Message<count, count> slowed_out{
     "#{} slowed down: sent no faster than {} bytes a second (--limit-rate), until there is less to send",
-    "#{} 늦추는 중: 1초에 {}바이트까지만 보냅니다(--limit-rate). 보낼 것이 줄어들 때까지"};
+    "#{} 늦추는 중: 보낼 것이 줄어들 때까지 1초에 {}바이트까지만 보냅니다(--limit-rate)"};
 inline constexpr Message<> lists_read{"--allow and --deny were read again", "--allow와 --deny를 다시 읽었습니다"};
 inline constexpr Message<text> lists_kept{"--allow and --deny stay as they were: {}",
                                           "--allow와 --deny를 그대로 둡니다: {}"};
@@ -397,6 +401,9 @@ inline constexpr Message<text> datagrams_refused{
 inline constexpr Message<count, count> datagram_too_long{"not sent: {} bytes; a datagram carries {} at the most",
                                                          "보내지 않았습니다: {}바이트. 데이터그램에는 {}바이트까지 "
                                                          "들어갑니다"};
+inline constexpr Message<count, count> reply_cut_off{
+    "reply {} was longer than the {} bytes that could be received of it; the rest is lost",
+    "{}번째 답은 받을 수 있는 {}바이트보다 길었습니다. 나머지는 사라졌습니다"};
 inline constexpr Message<count, count, count> datagram_differs{
     "reply {} ({} bytes) is none of the datagrams that were sent and have not come back; it differs from the oldest of "
     "them at offset {}",
