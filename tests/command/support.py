@@ -56,7 +56,10 @@ def meari(*args, stdin=b"", lang="C.UTF-8", backend=None, seconds=DEADLINE, **mo
         more["input"] = stdin
     else:
         more["stdin"] = stdin
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(lang, backend), timeout=seconds, **more)
+    run = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(lang, backend), timeout=seconds, **more)
+    if WINDOWS:  # on a busy machine wine itself may say something when a program has ended
+        run.stderr = re.sub(rb"wine client error:[0-9a-f]+: [^\n]*\n", b"", run.stderr)
+    return run
 
 
 @functools.cache
