@@ -122,8 +122,9 @@ class [[nodiscard]] MEARI_EXPORT SimGuard {
   SimGuard() noexcept = default;
   explicit SimGuard(std::function<void()> ending) noexcept : end_(std::move(ending)) {}
   SimGuard(SimGuard&& other) noexcept : end_(std::exchange(other.end_, nullptr)) {}
+  // What it kept until now ends.
   SimGuard& operator=(SimGuard&& other) noexcept {
-    std::swap(end_, other.end_);
+    const SimGuard before(std::exchange(end_, std::exchange(other.end_, nullptr)));
     return *this;
   }
   ~SimGuard() { end(); }

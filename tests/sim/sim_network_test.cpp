@@ -126,6 +126,22 @@ TEST(SimNetwork, a_partition_stalls_and_what_was_lost_is_sent_again_when_it_ends
   EXPECT_GT(answer.at.time_since_epoch(), 10s);
 }
 
+TEST(SimNetwork, a_partition_that_another_takes_the_place_of_has_ended) {
+  SimNetwork net;
+  net.host("server").run(serve_echo);
+  SimGuard apart = net.partition(net.host("server"), net.host("client"));
+  SimGuard other = net.partition(net.host("server"), net.host("third"));
+  apart = std::move(other);
+  std::vector<Answer> answers(2);
+  net.host("client").run([&] { return ask("server:9000", "hello", answers[0]); });
+  net.host("third").run([&] { return ask("server:9000", "hello", answers[1]); });
+  net.run_for(10s);
+  EXPECT_EQ(answers[0].text, "hello");
+  EXPECT_FALSE(answers[1].over);
+  apart.end();
+  EXPECT_TRUE(net.run_until([&] { return answers[1].over; }, 10s));
+}
+
 TEST(SimNetwork, a_clog_holds_one_direction_and_lets_go_at_once) {
   Answer answer;
   SimNetwork net;
