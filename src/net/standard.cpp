@@ -357,11 +357,12 @@ class SinkState final : public HandOver {
   }
 
   void close() noexcept {
-    static_cast<void>(end());
+    const bool thread_is_over = end();
     // With the thread gone, or called off for ever: nobody else looks at these.
     while (SinkWriteActivity* writer = over_.pop()) over(*writer);
+    if (thread_is_over && !waiting_.empty()) waiting_.first->written_ += last_written_;
     while (SinkWriteActivity* writer = waiting_.pop()) {
-      writer->error_ = cut(*writer);
+      if (writer->written_ == 0 || writer->written_ != writer->chunk_.size()) writer->error_ = cut(*writer);
       over(*writer);
     }
   }
@@ -449,7 +450,10 @@ class SinkState final : public HandOver {
       lock.unlock();
       Result<std::size_t> size = io_.write(rest);
       lock.lock();
-      if (stopping_) return;
+      if (stopping_) {  // the writer may have gone
+        if (size) last_written_ = *size;
+        return;
+      }
       if (size) writer.written_ += *size;
       else if (size.error() != Errc::interrupted) writer.error_ = std::move(size).error();
     }
@@ -466,7 +470,8 @@ class SinkState final : public HandOver {
 
   Queue waiting_;
   Queue over_;
-  Error verdict_;  // what every later write fails with
+  std::size_t last_written_ = 0;  // of the first that waits, while the Sink closed
+  Error verdict_;                 // what every later write fails with
 };
 
 bool SinkWriteActivity::start(Loop&, bool canceled) noexcept {

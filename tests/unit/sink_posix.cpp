@@ -2,6 +2,8 @@
 // and how they end while they wait.
 #include <meari/standard.hpp>
 
+#include <meari/stream.hpp>
+
 #include "pipes_posix.hpp"
 
 #include <sys/ioctl.h>
@@ -344,6 +346,73 @@ TEST_F(StandardOutput, finish_of_standard_output_is_seen_by_its_reader) {
         std::_Exit(ended && taken ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
+}
+
+// What waits behind another write must not keep the pool from those who receive.
+TEST_F(StandardOutput, a_small_loan_that_queues_is_copied_out_of_the_pool) {
+  Pipe pipe;
+  const std::string full(static_cast<std::size_t>(::fcntl(pipe.write_end(), F_GETPIPE_SZ)), 'x');
+  pipe.put(full);
+  Sink output = sink(pipe.write_end());
+  const auto body = [&](Scope& scope) -> Task<> {
+    auto [from, to] = Stream::pair(loop).value();
+    co_await from.write("second");
+    Chunk loan = co_await to.read();
+    EXPECT_TRUE(loan.on_loan());
+    scope.spawn([&output]() -> Task<> { co_await output.write("first "); });
+    scope.spawn([&output, &loan]() -> Task<> { co_await output.write(std::move(loan)); });
+    for (int i = 0; i < 3; ++i) co_await yield();
+    EXPECT_TRUE(loan.empty());
+    EXPECT_EQ(loop.backend().bytes_on_loan(), 0U);
+    EXPECT_EQ(pipe.take(full.size()), full);
+  };
+  const auto both = [&]() -> Task<> { co_await scoped(body); };
+  EXPECT_TRUE(loop.block_on(both));
+  EXPECT_EQ(pipe.take(), "first second");
+}
+
+TEST_F(StandardOutput, who_waits_behind_a_write_that_was_cut_short_fails_too) {
+  Pipe pipe;
+  Sink output = sink(pipe.write_end());
+  const std::string much(megabyte, 'x');
+  Result<> first, second;
+  const auto body = [&](Scope& scope) -> Task<> {
+    const auto cut = [&](Scope& inner) -> Task<> {
+      inner.spawn([&]() -> Task<> { first = co_await as_result(output.write(much)); });
+      for (int waiting = 0; waiting == 0; ::ioctl(pipe.read_end(), FIONREAD, &waiting)) co_await yield();
+      scope.spawn([&]() -> Task<> { second = co_await as_result(output.write("never")); });
+      for (int i = 0; i < 3; ++i) co_await yield();
+      inner.cancel();
+    };
+    co_await scoped(cut);
+  };
+  const auto both = [&]() -> Task<> { co_await scoped(body); };
+  EXPECT_TRUE(loop.block_on(both));
+  EXPECT_EQ(first.error(), Errc::write_incomplete);
+  EXPECT_EQ(second.error(), Errc::write_incomplete);
+  EXPECT_EQ(pipe.take(megabyte).find_first_not_of('x'), std::string::npos);
+}
+
+// The loop has not looked yet: but the bytes have gone, and whoever wrote them hears that.
+TEST_F(StandardOutput, who_was_done_when_the_sink_closed_is_told_so) {
+  Pipe pipe;
+  const std::string full(static_cast<std::size_t>(::fcntl(pipe.write_end(), F_GETPIPE_SZ)), 'x');
+  pipe.put(full);
+  Sink output = sink(pipe.write_end());
+  const std::string much(megabyte, 'b');
+  Result<> first = Errc::in_progress, second;
+  const auto body = [&](Scope& scope) -> Task<> {
+    scope.spawn([&]() -> Task<> { first = co_await as_result(output.write("first")); });
+    scope.spawn([&]() -> Task<> { second = co_await as_result(output.write(much)); });
+    for (int i = 0; i < 3; ++i) co_await yield();
+    std::string seen;
+    while (!seen.ends_with('b')) seen = pipe.take(full.size());
+    output.close();
+  };
+  const auto both = [&]() -> Task<> { co_await scoped(body); };
+  EXPECT_TRUE(loop.block_on(both));
+  EXPECT_TRUE(first) << first.error().message();
+  EXPECT_EQ(second.error(), Errc::write_incomplete);
 }
 
 }  // namespace
