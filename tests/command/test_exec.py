@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import unittest
 
@@ -201,6 +202,31 @@ class Exec(support.Case):
             except ConnectionResetError:
                 pass
         server.wait_for("timed out")
+
+    def test_a_file_that_only_looks_like_a_program_is_told_of_whenever_somebody_comes(self):
+        path = pathlib.Path(self.folder()) / "text"
+        path.write_text("no program")
+        path.chmod(0o755)
+        server = self.exec(str(path))
+        for _ in range(2):
+            with server.connect() as client:
+                try:
+                    self.assertEqual(client.recv(1), b"")
+                except ConnectionResetError:
+                    pass
+            server.wait_for(f"start {path}: ")
+
+    def test_an_empty_place_in_the_path_is_not_where_we_are(self):
+        folder = self.folder()
+        program = pathlib.Path(folder) / "left-by-somebody"
+        program.write_text("#!/bin/sh\necho harm\n")
+        program.chmod(0o755)
+        for path in ("", ":", ":/usr/bin", "/usr/bin:", "/usr/bin::/bin"):
+            run = subprocess.run([support.MEARI, "serve", "exec", "0", "--", program.name], cwd=folder,
+                                 env={**support.environment("C.UTF-8"), "PATH": path}, stderr=subprocess.PIPE,
+                                 timeout=support.DEADLINE)
+            self.assertEqual(run.returncode, 1, path)
+            self.assertIn(b"start left-by-somebody: no such", run.stderr)
 
     def test_programs_that_cannot_run_are_refused_at_once(self):
         path = f"{self.folder()}/text"

@@ -229,6 +229,20 @@ TEST_P(Connecting, waits_while_the_queue_of_the_listener_is_full) {
   accept(listener);
 }
 
+TEST_P(Connecting, a_second_time_while_the_first_waits_is_busy) {
+  const End listener = full_listener();
+  const End client = stream();
+  Tracked<Connect> first, second;
+  first.target = second.target = local(listener);
+  start(client, first);
+  let_pass(5ms);
+  if (first.over()) GTEST_SKIP() << "the queue took one more than it was asked to";
+  EXPECT_EQ(run(client, second), Errc::busy);
+  EXPECT_FALSE(first.over());
+  backend().cancel(first);
+  EXPECT_EQ(outcome(first), Errc::canceled);
+}
+
 TEST_P(Connecting, cancelled_while_it_waits) {
   const End listener = full_listener();
   Tracked<Connect> connect;

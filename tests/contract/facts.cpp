@@ -269,6 +269,21 @@ TEST_P(Facts, an_address_of_somebody_else_cannot_be_bound) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
+TEST_P(Facts, an_address_of_another_family_cannot_be_bound) {
+  const std::size_t before = open_descriptors();
+  const Address v4 = Address::loopback(Family::ipv4, 0), v6 = Address::loopback(Family::ipv6, 0);
+  const auto refused = [&](Family family, const Address& address) {
+    const Result<SlotId> slot = backend().open({.family = family, .local = address});
+    EXPECT_FALSE(slot.has_value()) << address.to_string();
+    return slot.error().code();
+  };
+  EXPECT_EQ(refused(Family::ipv4, v6), Errc::not_supported);
+  if (missing(GetParam(), Need::ipv6).empty()) EXPECT_EQ(refused(Family::ipv6, v4), Errc::invalid_argument);
+  if (missing(GetParam(), Need::unix_domain).empty()) EXPECT_EQ(refused(Family::local, v4), Errc::invalid_argument);
+  EXPECT_EQ(backend().slots_in_use(), 0U);
+  EXPECT_EQ(open_descriptors(), before);
+}
+
 TEST_P(Facts, a_listener_without_an_address_is_an_invalid_argument) {
   const Result<SlotId> slot = backend().open({.role = Role::listener});
   if (slot) close({&backend(), *slot});

@@ -225,5 +225,19 @@ TEST_P(Foreign, several_may_wait_for_the_same) {
   EXPECT_EQ(outcome(other), Errc::none);
 }
 
+TEST_P(Foreign, cancelling_one_of_two_leaves_the_other_waiting) {
+  const End end = adopt(backend(), pipe_[0], Role::foreign);
+  Tracked<Readiness> one, other;
+  start(end, one);
+  start(end, other);
+  let_pass(2ms);
+  backend().cancel(one);
+  EXPECT_EQ(outcome(one), Errc::canceled);
+  let_pass(2ms);
+  EXPECT_FALSE(other.over());
+  write();
+  EXPECT_EQ(outcome(other), Errc::none);
+}
+
 }  // namespace
 }  // namespace meari::test

@@ -4,6 +4,7 @@
 
 #include "allocations.hpp"
 #include "pattern.hpp"
+#include "src/backend/slot.hpp"
 
 namespace meari::test {
 namespace {
@@ -340,6 +341,51 @@ TEST_P(Memory, a_budget_is_never_exceeded) {
     receive.chunk = Chunk();
   }
   for (Tracked<Receive>& receive : receives) EXPECT_EQ(outcome(receive), Errc::none);
+}
+
+TEST_P(Memory, a_pair_with_memory_for_one_end_only_is_none) {
+  MEARI_NEEDS(system_sockets);
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  std::deque<End> others;
+  while (backend().slots_in_use() % SlotTable::page_slots != SlotTable::page_slots - 1) others.push_back(stream());
+  const std::size_t slots = backend().slots_in_use();
+  const std::size_t descriptors = open_descriptors();
+  {
+    const support::NoMemory none;
+    EXPECT_EQ(backend().pair().error().code(), Errc::out_of_memory);
+  }
+  EXPECT_TRUE(until([&] { return backend().slots_in_use() == slots; }));
+  EXPECT_EQ(open_descriptors(), descriptors);
+  static_cast<void>(pair());
+}
+
+TEST_P(Memory, a_datagram_for_which_the_system_has_none_fails_and_the_next_one_comes) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  const End one = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
+  const End other = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
+  const std::string text = pattern(1, 0, 30'000);
+  const auto arrives = [&] {
+    Tracked<SendTo> send;
+    send.bytes = std::as_bytes(std::span(text));
+    send.target = local(other);
+    ASSERT_EQ(run(one, send), Errc::none);
+    let_pass(1ms);
+  };
+  std::deque<Tracked<ReceiveFrom>> kept;
+  while (kept.empty() || kept.back().chunk.on_loan()) {  // as long as the pool has room
+    arrives();
+    ASSERT_EQ(run(other, kept.emplace_back()), Errc::none);
+  }
+  arrives();
+  {
+    const support::NoMemory none;
+    Tracked<ReceiveFrom> receive;
+    EXPECT_EQ(run(other, receive), Errc::out_of_memory);
+  }
+  arrives();
+  Tracked<ReceiveFrom> next;
+  EXPECT_EQ(run(other, next), Errc::none);
+  EXPECT_EQ(match_pattern(1, 0, next.chunk.bytes()), 30'000U);
 }
 
 }  // namespace

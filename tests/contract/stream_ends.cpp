@@ -257,6 +257,13 @@ TEST_P(StreamEnds, a_closed_stream_says_closed) {
   };
   run(body);
   EXPECT_FALSE(gone.is_open());
+  EXPECT_EQ(gone.local().error(), Errc::closed);
+  EXPECT_EQ(gone.peer().error(), Errc::closed);
+  EXPECT_EQ(gone.info().error(), Errc::closed);
+  EXPECT_EQ(gone.release().error(), Errc::closed);
+  EXPECT_EQ(gone.facts().number, 0U);
+  gone.close();
+  gone.abort();
 }
 
 TEST_P(StreamEnds, a_loop_may_go_while_tasks_read_and_write) {

@@ -347,6 +347,18 @@ TEST(WireWeather, calls_fail_as_it_says) {
   EXPECT_EQ(net.receive(net.server, far), "l");
   EXPECT_EQ(net.wire.now() - before, 50us);
   EXPECT_EQ(net.receive(net.server, far), "lo");
+  const SlotId letters = net.server.open({.role = Role::datagram, .local = Address::any(Family::ipv4, 53)}).value();
+  Watched<SendTo> letter;
+  letter.bytes = std::as_bytes(std::span("?", 1));
+  letter.target = net.address.with_port(53);
+  const SlotId writer = net.client.open({.role = Role::datagram}).value();
+  ASSERT_FALSE(net.finish(net.client, writer, letter));
+  net.rest();
+  verdicts[WireCall::What::receive_from] = {{.error = Errc::out_of_memory}};
+  Watched<ReceiveFrom> failed, received;
+  EXPECT_EQ(net.finish(net.server, letters, failed), Errc::out_of_memory);
+  EXPECT_FALSE(net.finish(net.server, letters, received));
+  EXPECT_EQ(received.chunk.text(), "?");
 }
 
 // ---- the same again

@@ -102,6 +102,8 @@ TEST(Address, knows_loopback_and_any) {
   EXPECT_TRUE(Address("::1", 1).is_loopback());
   EXPECT_TRUE(Address("::ffff:127.0.0.1", 1).is_loopback());
   EXPECT_FALSE(Address("128.0.0.1", 1).is_loopback());
+  EXPECT_TRUE(Address::from_path("/run/x").value().is_loopback());
+  EXPECT_FALSE(Address().is_loopback());
   EXPECT_TRUE(Address("0.0.0.0", 1).is_any());
   EXPECT_TRUE(Address("::", 1).is_any());
   EXPECT_FALSE(Address().is_any());

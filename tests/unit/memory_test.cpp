@@ -13,6 +13,7 @@
 #include <meari/chunk.hpp>
 
 #include "src/backend/pool.hpp"
+#include "src/backend/slot.hpp"
 
 using namespace meari;
 
@@ -196,6 +197,20 @@ TEST(Settle, leaves_what_is_no_loan) {
   const std::byte* memory = own.data();
   settle(own, pool);
   EXPECT_EQ(own.data(), memory);
+}
+
+// ---- counts
+
+TEST(ByteCount, goes_on_beyond_four_gibibytes) {
+  ByteCount count;
+  count.add(0xFFFF'FFFFU);
+  EXPECT_EQ(count.value(), 0xFFFF'FFFFU);
+  count.add(1);
+  EXPECT_EQ(count.value(), 0x1'0000'0000U);
+  count.add(0x12'3456'789AU);
+  EXPECT_EQ(count.value(), 0x13'3456'789AU);
+  count.add(0x1'CBA9'8766U);
+  EXPECT_EQ(count.value(), 0x15'0000'0000U);
 }
 
 // ---- Bytes

@@ -1,6 +1,7 @@
 // Shows what only Linux does or tells: signals in the middle of a call, Unix-domain paths, queues, TCP_INFO, owners of ports.
 #include <gtest/gtest.h>
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -19,8 +20,12 @@
 #include <vector>
 
 #include <meari/backend.hpp>
+#include <meari/loop.hpp>
+#include <meari/scope.hpp>
+#include <meari/signals.hpp>
 
 #include "src/os/activation.hpp"
+#include "src/os/command_line.hpp"
 #include "src/os/native.hpp"
 #include "src/os/signals.hpp"
 
@@ -132,6 +137,52 @@ TEST(Signals, come_as_values_and_the_handlers_before_come_back) {
   sigaction(SIGTERM, nullptr, &after);
   EXPECT_EQ(before.sa_handler, after.sa_handler);
   EXPECT_TRUE(os::Signals::install());
+}
+
+TEST(Signals, move_to_whoever_takes_them_over) {
+  {
+    os::Signals signals = os::Signals::install().value();
+    {
+      os::Signals other = std::move(signals);
+      signals = std::move(other);
+    }
+    EXPECT_EQ(os::Signals::install().error(), Errc::busy);
+    std::raise(SIGTERM);
+    EXPECT_EQ(signals.take(), os::Signal::terminate);
+  }
+  EXPECT_TRUE(os::Signals::install());
+}
+
+TEST(Signals, are_waited_for_by_whoever_has_them_now) {
+  const std::unique_ptr<Loop> loop = Loop::make().value();
+  {
+    SignalEvents signals = SignalEvents::install(*loop).value();
+    {
+      SignalEvents other = std::move(signals);
+      signals = std::move(other);
+    }
+    std::raise(SIGHUP);
+    const auto next = [&signals]() { return signals.next(); };
+    EXPECT_EQ(loop->block_on(next).value(), StopSignal::hangup);
+  }
+  EXPECT_TRUE(SignalEvents::install(*loop));
+}
+
+// How to repeat it is printed for whoever wants to: as a shell takes it.
+TEST(NativeDeathTest, a_command_line_has_quotes_where_a_shell_needs_them) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // that process is started with bars between its words
+  const auto told = [] {
+    std::fputs(os::command_line().c_str(), stderr);
+    std::exit(0);
+  };
+  EXPECT_EXIT(told(), testing::ExitedWithCode(0), "meari_unit .*'--gtest_internal_run_death_test=[^' ]*\\|[^' ]*'");
+}
+
+TEST(Native, knows_a_scope_by_the_name_of_its_interface) {
+  const std::string number = std::to_string(::if_nametoindex("lo"));
+  EXPECT_EQ(Address::parse("[fe80::1%lo]:80").value().to_string(), "[fe80::1%" + number + "]:80");
+  for (const char* name : {"no-such-one", "longer-than-any-interface-may-be-called"})
+    EXPECT_EQ(Address::parse(std::string("[fe80::1%") + name + "]:80").error(), Errc::invalid_argument) << name;
 }
 
 TEST(UnixSocket, a_path_that_a_dead_server_left_is_taken_over) {

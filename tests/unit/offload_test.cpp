@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <new>
 #include <semaphore>
 #include <stdexcept>
 #include <string>
@@ -40,6 +41,17 @@ TEST(Offload, brings_values_results_and_exceptions_back) {
   };
   EXPECT_EQ(*world.loop.block_on(works), std::string("value 7") + describe(Errc::not_found) + "thrown");
   EXPECT_NE(helper, std::this_thread::get_id());
+}
+
+TEST(Offload, without_memory_there_it_fails_as_it_would_here) {
+  fake::World world;
+  const auto works = [&]() -> Task<> {
+    Result<> nothing = co_await as_result(offload([] { throw std::bad_alloc(); }));
+    EXPECT_EQ(nothing.error(), Errc::out_of_memory);
+    Result<int> number = co_await as_result(offload([]() -> Result<int> { throw std::bad_alloc(); }));
+    EXPECT_EQ(number.error(), Errc::out_of_memory);
+  };
+  EXPECT_TRUE(world.loop.block_on(works));
 }
 
 // A thread that has finished its work is one that waits, and not two: else the second of these would queue behind the first.

@@ -2,14 +2,17 @@
 // goes on.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <meari/offload.hpp>
 #include <meari/server.hpp>
+#include <meari/stream.hpp>
 
 #include "pipes_posix.hpp"
 #include "refusal_posix.hpp"
@@ -108,6 +111,57 @@ TEST(WithoutWatching, who_waits_is_told_why_and_so_is_whoever_comes_later) {
     epoll->wait(epoll->now());
     while (epoll->ready().pop() != nullptr) {}
   });
+}
+
+// One of two who wait has been told. What is to be watched for the other cannot be, and else nobody would ever wake it.
+TEST(WithoutWatching, whoever_still_waits_for_a_descriptor_is_told_why) {
+  on_a_thread([] {
+    const std::unique_ptr<Backend> epoll = make_epoll(megabyte).value();
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    while (::write(ends[0], "full", 4) > 0) {}
+    const SlotId slot = epoll->adopt(ends[0], Role::foreign).value();
+    Readiness readable, writable;
+    readable.slot = writable.slot = slot;
+    writable.for_write = true;
+    ASSERT_EQ(epoll->submit(readable), Submitted::pending);
+    ASSERT_EQ(epoll->submit(writable), Submitted::pending);
+    ASSERT_TRUE(support::refuse({SYS_epoll_ctl}, ENOMEM));
+    EXPECT_EQ(::write(ends[1], "x", 1), 1);
+    epoll->wait(epoll->now() + 20s);
+    int told = 0;
+    while (epoll->ready().pop() != nullptr) ++told;
+    EXPECT_EQ(told, 2);
+    EXPECT_FALSE(readable.error) << readable.error.message();
+    EXPECT_EQ(writable.error, Errc::out_of_memory);
+    if (told != 2) epoll->cancel(writable);
+    epoll->close(slot);
+    for (const int end : ends) ::close(end);
+  });
+}
+
+// The kernel tells it once, to the send; afterwards recv(2) brings an end, as of a peer that had said everything.
+TEST(WithoutAWay, a_connection_that_a_send_found_lost_has_not_ended_well) {
+  const std::pair<unsigned, Errc> losses[] = {{ECONNABORTED, Errc::connection_aborted},
+                                              {ETIMEDOUT, Errc::timed_out},
+                                              {EHOSTUNREACH, Errc::host_unreachable},
+                                              {ENETUNREACH, Errc::network_unreachable},
+                                              {ENETDOWN, Errc::network_down}};
+  for (const auto& [number, code] : losses) {
+    on_a_thread([number, code] {
+      Loop loop{make_epoll(megabyte).value()};
+      auto [client, server] = Stream::pair(loop).value();
+      ASSERT_TRUE(support::refuse({SYS_sendto, SYS_sendmsg}, number));
+      const auto body = [&]() -> Task<> {
+        const Result<> sent = co_await as_result(client.write("never"));
+        EXPECT_EQ(sent.error(), code);
+        server.close();
+        const Result<Chunk> end = co_await as_result(client.read());
+        EXPECT_EQ(end.error(), code);
+      };
+      EXPECT_TRUE(loop.block_on(body));
+    });
+  }
 }
 
 }  // namespace

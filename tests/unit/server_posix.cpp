@@ -20,6 +20,8 @@
 #include <meari/scope.hpp>
 #include <meari/socket.hpp>
 
+#include "allocations.hpp"
+
 namespace meari {
 namespace {
 
@@ -355,12 +357,68 @@ TEST_F(Serves, a_handler_that_has_closed_its_stream_and_works_on_is_not_idle) {
   loop->observe({});
 }
 
+// It is this one connection that is not served: one that nobody watches might stay for ever.
+TEST_F(Serves, nobody_for_whose_timeouts_there_is_no_memory) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  ServerOptions chosen = options();
+  chosen.timeouts = {.window = 1min, .least_bytes = 1};
+  int came = 0;
+  std::optional<support::NoMemory> none;
+  chosen.admit = [&](const Address&) {
+    if (++came == 2) none.emplace();
+    return true;
+  };
+  chosen.on_start = [&](const Session&) { none.reset(); };
+  Server server(*loop, echo, std::move(chosen));
+  where = server.listen("127.0.0.1:0").value().front();
+  const auto client = [&]() -> Task<> {
+    co_await is_served(where);
+    while (ends.empty()) co_await yield();  // from now on there is a place for a session
+    co_await is_turned_away(where);
+    co_await is_served(where);
+    while (ends.size() < 3) co_await yield();
+  };
+  const Result<> done = with_client(server, client);
+  ASSERT_TRUE(done) << done.error().message();
+  ASSERT_EQ(ends.size(), 3U);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::finished);
+  EXPECT_EQ(ends[1].how, SessionEnd::How::failed);
+  EXPECT_EQ(ends[1].error, Errc::out_of_memory);
+  EXPECT_EQ(ends[2].how, SessionEnd::How::finished);
+}
+
+// It was idle and is asked to end, but what its handler says of it is that something is wrong.
+TEST_F(Serves, a_session_that_fails_while_it_is_drained_has_failed) {
+  auto handler = [](Stream peer) -> Task<> {
+    Chunk word = co_await peer.read();
+    co_await peer.write(std::move(word));
+    Result<Chunk> next = co_await as_result(peer.read());
+    if (next.error() == Errc::canceled) co_await fail(Errc::not_found);
+  };
+  Server server(*loop, handler, options());
+  where = server.listen("127.0.0.1:0").value().front();
+  const auto client = [&]() -> Task<> {
+    Stream stream = co_await connect(where.to_string());
+    co_await stream.write("x");
+    Chunk reply = co_await stream.read();
+    server.drain();
+    Result<Chunk> end = co_await as_result(stream.read());
+    EXPECT_TRUE(end ? end->empty() : end.error().peer_is_gone());
+  };
+  const Result<> done = with_client(server, client);
+  ASSERT_TRUE(done) << done.error().message();
+  ASSERT_EQ(ends.size(), 1U);
+  EXPECT_EQ(ends[0].how, SessionEnd::How::failed);
+  EXPECT_EQ(ends[0].error, Errc::not_found);
+}
+
 TEST_F(Serves, every_end_has_a_name) {
   std::string names;
-  for (const auto how : {SessionEnd::How::finished, SessionEnd::How::peer_gone, SessionEnd::How::timed_out,
-                         SessionEnd::How::failed, SessionEnd::How::drained, SessionEnd::How::cut_off})
+  for (const auto how :
+       {SessionEnd::How::finished, SessionEnd::How::peer_gone, SessionEnd::How::timed_out, SessionEnd::How::too_slow,
+        SessionEnd::How::failed, SessionEnd::How::drained, SessionEnd::How::cut_off})
     names += std::string(name(how)) + ' ';
-  EXPECT_EQ(names, "finished peer_gone timed_out failed drained cut_off ");
+  EXPECT_EQ(names, "finished peer_gone timed_out too_slow failed drained cut_off ");
 }
 
 }  // namespace

@@ -364,6 +364,34 @@ TEST_F(StandardInput, a_line_that_is_waited_for_ends_with_its_source) {
   loop.run();
 }
 
+TEST_F(StandardInput, a_line_that_was_asked_for_before_its_source_went_is_closed) {
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  pipe.put("line\n");
+  const auto late = [&]() -> Task<> {
+    Task<Chunk> asked = input.read_until("\n");
+    input.close();
+    const Result<Chunk> line = co_await as_result(std::move(asked));
+    EXPECT_EQ(line.error(), Errc::closed);
+  };
+  EXPECT_TRUE(loop.block_on(late));
+  EXPECT_EQ(pipe.take(), "line\n");
+}
+
+// What could not be put back is lost, and nothing that comes after it is read.
+TEST_F(StandardInput, bytes_behind_a_gap_are_never_read) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  Pipe pipe;
+  Source input = source(pipe.read_end());
+  pipe.put("behind it");
+  {
+    const support::NoMemory none;
+    for (int i = 0; i < 100; ++i)  // there is room for some
+      input.unread(Chunk::view(std::as_bytes(std::span("x", 1))));
+  }
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(loop.block_on(read_one, std::ref(input)).error(), Errc::out_of_memory);
+}
+
 TEST_F(StandardInput, what_was_read_ahead_of_a_file_is_left_for_the_next) {
   const int file = scratch_file(std::string(300'000, 'x') + "tail");
   {

@@ -320,6 +320,13 @@ TEST(WithTimeout, durations_that_do_not_fit_are_never) {
   EXPECT_EQ(*world.loop.block_on(waits), 3);
 }
 
+TEST(WithDeadline, a_span_that_would_end_after_all_time_is_never) {
+  EXPECT_EQ(Deadline(9'199'999'999s).from(Time(30'000'000s)), never);  // 291.5 years, and one more
+  EXPECT_EQ(Deadline(std::chrono::hours::max()).from(Time(1s)), never);
+  EXPECT_EQ(Deadline::never().from(Time(1s)), never);
+  EXPECT_EQ(Deadline(1s).from(Time(1s)), Time(2s));
+}
+
 TEST(WithDeadline, counts_from_the_start_of_the_loop) {
   const auto waits = []() -> Task<> {
     co_await sleep_for(3s);

@@ -18,6 +18,7 @@
 #include "src/backend/uring.hpp"
 #include "src/backend/uring_probe.hpp"
 #include "src/os/native.hpp"
+#include "support/allocations.hpp"
 #include "support/pattern.hpp"
 
 namespace meari {
@@ -260,6 +261,40 @@ TEST_P(Uring, what_comes_late_for_a_slot_does_not_reach_the_next_one) {
   EXPECT_EQ(backend_->bytes_on_loan(), 0U);
 }
 
+// The pool has more to give and the system has not: nobody waits for what others give back. The bytes stay where they are.
+TEST_P(Uring, a_receive_fails_where_the_system_has_no_memory_and_goes_on_when_it_has) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  make({.pool_bytes = std::size_t{4} << 16});
+  const auto [client, server] = connected();
+  constexpr std::size_t piece = 4096;  // that no slab's end cuts in two
+  const std::string text = pattern(1, 0, 64 * piece);
+  std::vector<Chunk> kept;
+  kept.reserve(text.size());
+  std::size_t sent = 0, got = 0;
+  Error error;
+  {
+    const support::NoMemory none;
+    while (!error && got < text.size()) {
+      Counted<Receive> receive;
+      start(server, receive);
+      if (sent == got) send_at_once(client, std::string_view(text).substr(std::exchange(sent, sent + piece), piece));
+      ASSERT_TRUE(until([&] { return receive.over; }));
+      error = receive.error;
+      ASSERT_EQ(match_pattern(1, got, receive.chunk.bytes()), receive.chunk.size());
+      got += receive.chunk.size();
+      kept.push_back(std::move(receive.chunk));
+    }
+  }
+  EXPECT_EQ(error, Errc::out_of_memory);
+  EXPECT_LT(backend_->bytes_on_loan(), std::size_t{4} << 16) << "it is the pool that had no more";
+  while (got < sent) {
+    const Chunk chunk = receive(server);
+    ASSERT_FALSE(chunk.empty());
+    ASSERT_EQ(match_pattern(1, got, chunk.bytes()), chunk.size());
+    got += chunk.size();
+  }
+}
+
 TEST_P(Uring, is_made_by_one_thread_turned_by_another_and_destroyed_by_the_first) {
   const std::optional<std::size_t> descriptors = os::open_descriptors();
   make();
@@ -340,6 +375,12 @@ TEST_F(ChoosingDeathTest, the_environment_names_one) {
   EXPECT_EXIT((setenv("MEARI_BACKEND", "epoll", 1), choose_and_tell()), testing::ExitedWithCode(0), "took epoll; \n");
   EXPECT_EXIT((setenv("MEARI_BACKEND", "kqueue", 1), choose_and_tell()), testing::ExitedWithCode(1),
               "auto, uring, uring-floor or epoll.*kqueue");
+}
+
+TEST_F(Choosing, completion_ports_are_of_another_system) {
+  const Error error = choose_backend({.choice = BackendChoice::iocp}).error();
+  EXPECT_EQ(error, Errc::not_supported);
+  EXPECT_EQ(error.message(), "start a backend: completion ports are of Windows");
 }
 
 TEST_F(ChoosingDeathTest, little_memory_that_may_be_locked_is_enough) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <semaphore>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,8 @@
 #include <meari/connect.hpp>
 #include <meari/deadline.hpp>
 #include <meari/scope.hpp>
+
+#include "allocations.hpp"
 
 namespace meari {
 namespace {
@@ -178,6 +181,82 @@ TEST_F(OnWorkers, who_has_the_fewest_gets_the_next) {
       all[gone] = std::move(client);
       const std::lock_guard lock(mutex);
       EXPECT_EQ(on.back(), on[gone]) << i;
+    }
+  };
+  const Result<> done = with_client(server, clients);
+  ASSERT_TRUE(done) << done.error().message();
+}
+
+// On another loop memory may be short where it is not here. Nobody is told of a session, since there was none; its place is
+// free again.
+TEST_F(OnWorkers, a_connection_that_a_loop_cannot_take_in_is_closed_and_the_next_is_served) {
+  if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
+  std::vector<std::string> pauses;
+  ServerOptions chosen = options();
+  chosen.on_pause = [&](bool resumed, std::string_view reason) {
+    here();
+    pauses.push_back((resumed ? "resumed: " : "paused: ") + std::string(reason));
+  };
+  std::mutex mutex;
+  std::vector<Loop*> on;
+  auto handler = [&](Stream peer) -> Task<> {
+    {
+      const std::lock_guard lock(mutex);
+      on.push_back(Loop::current());
+    }
+    return echo(std::move(peer));
+  };
+  Loop* worker = workers.loops().front();
+  struct Shortage : Posted {
+    std::optional<support::NoMemory> none;
+    bool begins = true;
+    std::binary_semaphore done{0};
+  };
+  Shortage shortage;
+  shortage.run = [](Ready& ready) {
+    auto& self = static_cast<Shortage&>(static_cast<Posted&>(ready));
+    if (std::exchange(self.begins, false)) self.none.emplace();
+    else self.none.reset();
+    self.done.release();
+  };
+  const auto on_the_worker = [&] {
+    worker->post(shortage);
+    shortage.done.acquire();
+  };
+  Server server(*loop, handler, std::move(chosen));
+  ASSERT_TRUE(server.deal_to(*worker));
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto clients = [&]() -> Task<> {
+    Stream ours = co_await is_served(address);
+    on_the_worker();
+    Stream refused = co_await connect(address.to_string());
+    Result<Chunk> end = co_await as_result(refused.read());
+    EXPECT_TRUE(end ? end->empty() : end.error().peer_is_gone());
+    on_the_worker();
+    EXPECT_EQ(server.sessions(), 1U);
+    Stream theirs = co_await is_served(address);
+    EXPECT_EQ(server.sessions(), 2U);
+  };
+  const Result<> done = with_client(server, clients);
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(on, (std::vector<Loop*>{loop.get(), worker}));
+  EXPECT_EQ(begun, 2U);
+  EXPECT_EQ(ends.size(), 2U);
+  EXPECT_EQ(server.accepted(), 3U);
+  ASSERT_EQ(pauses.size(), 2U);
+  EXPECT_NE(pauses[0].find("out of memory"), std::string::npos) << pauses[0];
+  EXPECT_EQ(pauses[1], "resumed: " + pauses[0].substr(std::string("paused: ").size()));
+}
+
+TEST_F(OnWorkers, sessions_run_where_nobody_wants_to_be_told) {
+  Server server(*loop, echo, {});
+  deal(server);
+  const Address address = server.listen("127.0.0.1:0").value().front();
+  auto clients = [&]() -> Task<> {
+    std::vector<Stream> all;
+    for (int i = 0; i < 3; ++i) {
+      Stream client = co_await is_served(address);
+      all.push_back(std::move(client));
     }
   };
   const Result<> done = with_client(server, clients);
