@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <meari/result.hpp>
@@ -24,10 +25,27 @@ inline namespace v1 {
 enum class Family : std::uint8_t { unspecified, ipv4, ipv6, local };  // AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX
 enum class Kind : std::uint8_t { stream, datagram };                  // SOCK_STREAM, SOCK_DGRAM
 
-// A plain value of 40 bytes. Ports are in the host's byte order, 0 to 65535.
+// A value of 24 bytes. Ports are in the host's byte order, 0 to 65535.
 class MEARI_EXPORT Address {
  public:
-  Address() noexcept = default;  // no address; family() is unspecified
+  Address() noexcept : ip_{} {}  // no address; family() is unspecified
+  Address(const Address& other) noexcept { take(other); }
+  Address(Address&& other) noexcept { take(std::move(other)); }
+  Address& operator=(const Address& other) noexcept {
+    if (this != &other) {
+      forget_path();
+      take(other);
+    }
+    return *this;
+  }
+  Address& operator=(Address&& other) noexcept {
+    if (this != &other) {
+      forget_path();
+      take(std::move(other));
+    }
+    return *this;
+  }
+  ~Address() { forget_path(); }
   // A numeric IPv4 or IPv6 address ("0.0.0.0", "::1", "fe80::1%2"). Anything else makes an Address without a
   // family, which every call refuses with invalid_argument; use parse() for text from outside.
   Address(std::string_view ip, std::uint16_t port) noexcept;
@@ -44,7 +62,8 @@ class MEARI_EXPORT Address {
   [[nodiscard]] Family family() const noexcept { return family_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] Address with_port(std::uint16_t port) const noexcept;
-  [[nodiscard]] const std::array<std::uint8_t, 16>& ip() const noexcept { return ip_; }  // IPv4: the first four
+  // IPv4: the first four. Neither: zeros.
+  [[nodiscard]] const std::array<std::uint8_t, 16>& ip() const noexcept { return is_local() ? no_ip : ip_; }
   [[nodiscard]] std::uint32_t scope() const noexcept { return scope_; }
   // Unix-domain: the path; '@…' for abstract names; "" for an unnamed socket, as most clients have.
   [[nodiscard]] std::string_view path() const noexcept;
@@ -63,12 +82,36 @@ class MEARI_EXPORT Address {
   friend struct os::NativeAddress;
   [[nodiscard]] std::strong_ordering compare(const Address& other) const noexcept;
 
-  std::array<std::uint8_t, 16> ip_{};
+  [[nodiscard]] bool is_local() const noexcept { return family_ == Family::local; }
+  // A Unix-domain address; nullptr: of an unnamed socket. Of one that is no such address yet.
+  void be_local(std::shared_ptr<const std::string> path) noexcept {
+    std::construct_at(&path_, std::move(path));
+    family_ = Family::local;
+  }
+  template <class Other>
+  void take(Other&& other) noexcept {
+    if (other.is_local()) [[unlikely]]
+      std::construct_at(&path_, std::forward<Other>(other).path_);
+    else ip_ = other.ip_;
+    scope_ = other.scope_;
+    port_ = other.port_;
+    family_ = other.family_;
+  }
+  void forget_path() noexcept {
+    if (is_local()) [[unlikely]]
+      std::destroy_at(&path_);
+  }
+
+  static constexpr std::array<std::uint8_t, 16> no_ip{};
+  union {
+    std::array<std::uint8_t, 16> ip_;          // of IPv4 and IPv6, and where there is no address
+    std::shared_ptr<const std::string> path_;  // of a Unix-domain socket
+  };
   std::uint32_t scope_ = 0;
   std::uint16_t port_ = 0;
   Family family_ = Family::unspecified;
-  std::shared_ptr<const std::string> path_;
 };
+static_assert(sizeof(Address) <= 24);
 
 // What is written on a command line:
 //   9000            loopback, IPv4 and IPv6          localhost:9000   a name, resolved

@@ -44,6 +44,7 @@ namespace meari {
 inline namespace v1 {
 
 class Server;
+struct House;  // of a Server: a loop with the sessions that run on it
 
 // A session that waits for its peer looks idle from outside. What drain() does with it then:
 enum class AtDrain : std::uint8_t {
@@ -68,13 +69,14 @@ class MEARI_EXPORT Session {
 
  private:
   friend class Server;
-  Session(Server& server, Address source, Time started) noexcept
-      : server_(&server), source_(std::move(source)), started_(started) {}
+  friend struct House;
+  Session(House& house, Address source, Time started) noexcept
+      : house_(&house), source_(std::move(source)), started_(started) {}
   ~Session() = default;
-  Server* server_;
-  std::uint64_t id_ = 0;
+  House* house_;
   Address source_;
   Time started_;
+  std::uint32_t id_ = 0;  // as the backends count them
   AtDrain at_drain_ = AtDrain::end;
 };
 
@@ -176,9 +178,9 @@ class MEARI_EXPORT Server {
  private:
   struct Active;   // a session and what the server keeps of it
   struct Dealt;    // one that runs on another loop
-  struct House;    // a loop with the sessions that run on it
   struct Room;     // where acceptors wait while the house is full
   struct Counted;  // sessions of each source
+  friend struct House;
 
   Server(Loop& loop, ServerOptions options, Handler handler);
 

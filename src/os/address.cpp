@@ -211,7 +211,7 @@ const char* cut(std::string_view text, HostAndPort& parts) noexcept {
 
 }  // namespace
 
-Address::Address(std::string_view ip, std::uint16_t port) noexcept {
+Address::Address(std::string_view ip, std::uint16_t port) noexcept : Address() {
   const auto numeric = read_numeric(ip);
   if (!numeric) return;
   family_ = numeric->family;
@@ -258,8 +258,7 @@ Result<Address> Address::from_path(std::string_view path) {
   return os::in_memory([&]() -> Result<Address> {
     if (const char* wrong = check_path(path)) return refused("unix:" + std::string(path), wrong);
     Address made;
-    made.family_ = Family::local;
-    made.path_ = std::make_shared<const std::string>(path);
+    made.be_local(std::make_shared<const std::string>(path));
     return made;
   });
 }
@@ -286,7 +285,7 @@ Address Address::with_port(std::uint16_t port) const noexcept {
 }
 
 std::string_view Address::path() const noexcept {
-  return path_ == nullptr ? std::string_view() : std::string_view(*path_);
+  return is_local() && path_ != nullptr ? std::string_view(*path_) : std::string_view();
 }
 
 namespace {
@@ -359,7 +358,7 @@ std::string Address::to_string() const {
 
 std::strong_ordering Address::compare(const Address& other) const noexcept {
   if (const auto order = family_ <=> other.family_; order != 0) return order;
-  if (const auto order = ip_ <=> other.ip_; order != 0) return order;
+  if (const auto order = ip() <=> other.ip(); order != 0) return order;
   if (const auto order = scope_ <=> other.scope_; order != 0) return order;
   if (const auto order = port_ <=> other.port_; order != 0) return order;
   return path() <=> other.path();

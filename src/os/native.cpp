@@ -65,7 +65,7 @@ Address NativeAddress::address() const noexcept {
   Result<Address> known = whole_address();
   if (known) return *std::move(known);
   Address nameless;
-  nameless.family_ = Family::local;
+  nameless.be_local(nullptr);
   return nameless;
 }
 
@@ -88,7 +88,7 @@ Result<Address> NativeAddress::whole_address() const noexcept {
   }
   if (storage.ss_family == AF_UNIX) {
     Address local;
-    local.family_ = Family::local;
+    local.be_local(nullptr);
     constexpr std::size_t start = offsetof(sockaddr_un, sun_path);
     if (!at_least(start + 1)) return local;  // a socket without a name
     const std::size_t room = std::min(static_cast<std::size_t>(size), sizeof(sockaddr_un)) - start;

@@ -16,28 +16,6 @@
 namespace meari {
 inline namespace v1 {
 
-// A session, and what the server keeps of it: one allocation, beside the frame of the handler. As a Ready it is told
-// when the handler has ended.
-struct Server::Active : Ready, Session {
-  Active(Server& server, const Address& source, Time started) noexcept : Session(server, source, started) {
-    run = [](Ready& ready) {
-      auto& active = static_cast<Active&>(ready);
-      active.server_->handler_ended(active);
-    };
-  }
-  static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
-  static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
-
-  std::optional<SessionEnd::How> forced;  // drain() ends it; here it fits behind what a Session ends with
-  House* house = nullptr;
-  Active* previous = nullptr;
-  Active* following = nullptr;
-  TaskState* task = nullptr;  // the handler's
-  SlotId slot;
-  StreamTerms terms;
-  Sources::Place place;  // among the sessions of its source
-};
-
 // A session has ended: whoever waits for room looks again.
 struct Server::Room {
   struct Left {};
@@ -46,7 +24,7 @@ struct Server::Room {
 
 // A loop with the sessions that run on it: the server's own, or one that another thread turns. Of the server's thread are
 // `sessions` and what it asks for; all else belongs to the thread of the loop.
-struct Server::House {
+struct House {
   // "End who is idle", "cut off who is left": sent to the loop's thread, unless it is still on its way there.
   struct Order : Posted {
     Order(House& to, void (*what)(House&)) noexcept : house(&to), does(what) {
@@ -77,7 +55,7 @@ struct Server::House {
     void (*what)(House&);
   };
 
-  House(Server& of, Loop& on, Handler handles)
+  House(Server& of, Loop& on, Server::Handler handles)
       : server(of), loop(on), handler(std::move(handles)), farewells(std::make_shared<Farewells>()) {}
 
   Server& server;
@@ -89,13 +67,34 @@ struct Server::House {
   Goodbye goodbye{*this, [](House& house) { house.server.loop_.post(static_cast<Posted&>(house.answer)); }};
   Goodbye answer{*this, [](House& house) {
                    house.is_left = true;
-                   static_cast<void>(house.server.room_->left.try_send(Room::Left{}));
+                   static_cast<void>(house.server.room_->left.try_send(Server::Room::Left{}));
                  }};
   bool is_left = false;
 
-  Handler handler;
-  Active* first = nullptr;
+  Server::Handler handler;
+  Server::Active* first = nullptr;
   std::shared_ptr<Farewells> farewells;
+};
+
+// A session, and what the server keeps of it: one allocation, beside the frame of the handler. As a Ready it is told
+// when the handler has ended.
+struct Server::Active : Ready, Session {
+  Active(House& house, const Address& source, Time started) noexcept : Session(house, source, started) {
+    run = [](Ready& ready) {
+      auto& active = static_cast<Active&>(ready);
+      active.house_->server.handler_ended(active);
+    };
+  }
+  static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
+
+  std::optional<SessionEnd::How> forced;  // drain() ends it; here it fits behind what a Session ends with
+  Active* previous = nullptr;
+  Active* following = nullptr;
+  TaskState* task = nullptr;  // the handler's
+  SlotId slot;
+  StreamTerms terms;
+  Sources::Place place;  // among the sessions of its source
 };
 
 // A session on another loop. It travels there and back, with what is to be told of it.
@@ -111,21 +110,21 @@ struct Server::Dealt final : Active {
     void (*what)(Dealt&);
   };
 
-  Dealt(Server& server, Arrival from, Time started, std::uint64_t listens) noexcept
-      : Active(server, from.from(), started), arrival(std::move(from)), listener(listens) {}
+  Dealt(House& house, Arrival from, Time started, std::uint64_t listens) noexcept
+      : Active(house, from.from(), started), arrival(std::move(from)), listener(listens) {}
 
   Arrival arrival;
   std::uint64_t listener;
   Error refused;  // no session came of it
   SessionEnd end;
-  Step begin{*this, [](Dealt& dealt) { dealt.server_->arrive(dealt); }};
-  Step begun{*this, [](Dealt& dealt) { call_back(dealt.server_->options_.on_start, dealt); }};
+  Step begin{*this, [](Dealt& dealt) { dealt.house_->server.arrive(dealt); }};
+  Step begun{*this, [](Dealt& dealt) { call_back(dealt.house_->server.options_.on_start, dealt); }};
   Step over{*this, [](Dealt& dealt) {
-              Server& server = *dealt.server_;
+              Server& server = dealt.house_->server;
               const std::unique_ptr<Dealt> last(&dealt);
               if (dealt.refused) {
                 server.pause(dealt.refused);
-                return server.make_room(*dealt.house);
+                return server.make_room(*dealt.house_);
               }
               server.session_is_over(dealt, dealt.end);
             }};

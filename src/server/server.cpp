@@ -62,7 +62,7 @@ const char* name(SessionEnd::How how) noexcept {
   return "";
 }
 
-bool Session::draining() const noexcept { return server_->draining(); }
+bool Session::draining() const noexcept { return house_->server.draining(); }
 
 Server::Server(Loop& loop, ServerOptions options, Handler handler)
     : loop_(loop),
@@ -251,7 +251,7 @@ std::optional<Time> Server::has_to_wait() {
 }
 
 // Those that have equally many take turns.
-Server::House& Server::least_busy() noexcept {
+House& Server::least_busy() noexcept {
   House* least = nullptr;
   for (std::size_t i = 0; i < houses_.size(); ++i) {
     House& house = *houses_[(next_house_ + i) % houses_.size()];
@@ -279,11 +279,10 @@ void Server::admit(Arrival arrival, const Listener& listener) {
   }
   House& house = least_busy();
   const bool is_ours = &house == houses_.front().get();
-  auto* dealt = is_ours ? nullptr : new Dealt(*this, std::move(arrival), loop_.now(), listener.number());
+  auto* dealt = is_ours ? nullptr : new Dealt(house, std::move(arrival), loop_.now(), listener.number());
   Active* active = dealt;
-  if (is_ours) active = new Active(*this, arrival.from(), loop_.now());
+  if (is_ours) active = new Active(house, arrival.from(), loop_.now());
   if (active == nullptr) return pause(Errc::out_of_memory);
-  active->house = &house;
   if (!is_ours) {
     active->place = std::move(place);
     ++sessions_;
@@ -304,7 +303,7 @@ void Server::admit(Arrival arrival, const Listener& listener) {
 }
 
 void Server::arrive(Dealt& dealt) {
-  Result<Stream> stream = dealt.arrival.take_in(dealt.house->loop);
+  Result<Stream> stream = dealt.arrival.take_in(dealt.house_->loop);
   if (!stream) {
     dealt.refused = stream.error();
     return loop_.post(static_cast<Posted&>(dealt.over));
@@ -315,10 +314,10 @@ void Server::arrive(Dealt& dealt) {
 }
 
 bool Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept {
-  House& house = *active.house;
+  House& house = *active.house_;
   Loop& loop = house.loop;
   active.slot = slot;
-  active.id_ = loop.backend().facts(slot).number;
+  active.id_ = static_cast<std::uint32_t>(loop.backend().facts(slot).number);
   loop.backend().policy(slot)->terms = &active.terms;
   active.terms.farewells = house.farewells.get();
   const bool in_time = set_timeouts(loop, slot, options_.timeouts);
@@ -340,15 +339,15 @@ void Server::start(Active& active, Stream stream, bool entered) {
     return leave(active, {Errc::out_of_memory, nullptr});
   }
   const std::exception_ptr exception = caught([&] {
-    Task<> task = active.house->handler(std::move(stream), active);
+    Task<> task = active.house_->handler(std::move(stream), active);
     active.task = task.release();
   });
   if (active.task == nullptr) {  // no memory for its frame, or it threw before it was a Task
     stream.close();
     return leave(active, failure_of(exception));
   }
-  active.task->prepare(active.house->loop, active, false);
-  active.house->loop.ready(*active.task);
+  active.task->prepare(active.house_->loop, active, false);
+  active.house_->loop.ready(*active.task);
 }
 
 void Server::handler_ended(Active& active) {
@@ -361,7 +360,7 @@ void Server::handler_ended(Active& active) {
 
 void Server::leave(Active& active, const TaskFailure& failure) {
   SessionEnd end = conclude(active, failure);
-  if (active.house != houses_.front().get()) {
+  if (active.house_ != houses_.front().get()) {
     auto& dealt = static_cast<Dealt&>(active);
     dealt.end = std::move(end);
     return loop_.post(static_cast<Posted&>(dealt.over));
@@ -371,7 +370,7 @@ void Server::leave(Active& active, const TaskFailure& failure) {
 }
 
 SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
-  House& house = *active.house;
+  House& house = *active.house_;
   if (!active.terms.closed) {  // the handler gave its Stream to somebody else, who keeps it
     Backend& backend = house.loop.backend();
     if (SlotPolicy* policy = backend.policy(active.slot); policy != nullptr && policy->terms == &active.terms) {
@@ -400,7 +399,7 @@ void Server::session_is_over(Active& active, const SessionEnd& end) {
   if (draining()) count_drained(end.how);
   if (options_.on_end) call_back(options_.on_end, active, end);
   active.place = {};
-  make_room(*active.house);
+  make_room(*active.house_);
 }
 
 void Server::make_room(House& house) noexcept {

@@ -12,7 +12,7 @@
 namespace meari {
 namespace {
 
-static_assert(sizeof(Address) <= 40);
+static_assert(sizeof(Address) <= 24);
 
 TEST(Address, reads_and_writes_numeric_forms) {
   const std::map<std::string, std::string> forms = {
