@@ -23,8 +23,9 @@ CONNECTIONS = 64
 FEW, MANY = 4_000, 12_000  # round trips; the difference of two runs leaves start and end out
 ATTEMPTS = 3
 
-# What was reached, and a little more: other versions of the compiler count differently. The goal is 400.
-MOST_INSTRUCTIONS = {"uring": 640, "epoll": 440}
+# What was reached, and a little more: other versions of the compiler count differently, and so does another load, where answers
+# come in other turns. The goal is 400 (docs/decisions/0023-what-a-round-trip-costs.md).
+MOST_INSTRUCTIONS = {"uring": 540, "epoll": 410}
 MOST_SYSTEM_CALLS = {"uring": 0.1, "epoll": 2.1}
 
 

@@ -46,7 +46,9 @@ class MEARI_EXPORT Chunk {
   static Result<Chunk> copy_of(std::span<const std::byte> bytes);
 
   Chunk(Chunk&& other) noexcept
-      : data_(other.data_), size_(std::exchange(other.size_, 0)), slab_(std::exchange(other.slab_, nullptr)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        slab_(std::exchange(other.slab_, nullptr)) {}
   Chunk& operator=(Chunk&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -150,8 +151,10 @@ class MEARI_EXPORT Loop {
   [[nodiscard]] const std::string& refused_backend() const noexcept { return refused_; }  // why not a faster one; or ""
 
   // One observer; an empty one turns it off.
-  void observe(Observer observer) { observer_ = std::move(observer); }
+  void observe(Observer observer);
   [[nodiscard]] bool observed() const noexcept { return static_cast<bool>(observer_); }
+  // Is any loop of this process? Quicker than to find out which loop this is, and mostly the answer is no.
+  [[nodiscard]] static bool any_observed() noexcept { return observed_loops_.load(std::memory_order_relaxed) != 0; }
   // What an observer cannot take in for want of memory (std::bad_alloc) it is not told again.
   void emit(const Event& event) const {
     if (observer_) call_back(observer_, event);
@@ -175,11 +178,10 @@ class MEARI_EXPORT Loop {
  private:
   struct Remote;  // what other threads may touch
   struct TimerPlace {
-    Time at;
-    std::uint64_t order;  // among timers of the same time
+    Time at;  // beside those that it is compared with, so that they need not be looked up
     Timer* timer;
     [[nodiscard]] bool before(const TimerPlace& other) const noexcept {
-      return at != other.at ? at < other.at : order < other.order;
+      return at != other.at ? at < other.at : timer->was_set_before(*other.timer);
     }
   };
   static constexpr unsigned step_cost = 1;
@@ -209,7 +211,8 @@ class MEARI_EXPORT Loop {
   Time now_{};
   std::vector<TimerPlace> timers_;  // a heap of four children
   Timer* beside_ = nullptr;         // those that it has no room for, linked by Ready::next, oldest first
-  std::uint64_t timers_set_ = 0;
+  std::uint32_t timers_set_ = 0;    // modulo 2^32
+  static std::atomic<std::uint32_t> observed_loops_;
   Observer observer_;
   LoopOptions options_;
   std::string refused_;

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include <meari/address.hpp>
 #include <meari/chunk.hpp>
@@ -53,17 +54,21 @@ struct Ready {
 // First in, first out.
 class ReadyList {
  public:
+  ReadyList() noexcept = default;
+  ReadyList(const ReadyList&) = delete;
+  ReadyList& operator=(const ReadyList&) = delete;
+
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
   void push(Ready& ready) noexcept {
     ready.next = nullptr;
-    (last_ == nullptr ? first_ : last_->next) = &ready;
-    last_ = &ready;
+    *end_ = &ready;
+    end_ = &ready.next;
   }
   Ready* pop() noexcept {
     Ready* ready = first_;
     if (ready != nullptr) {
       first_ = ready->next;
-      if (first_ == nullptr) last_ = nullptr;
+      if (first_ == nullptr) end_ = &first_;
       ready->next = nullptr;
     }
     return ready;
@@ -71,18 +76,15 @@ class ReadyList {
   // Appends all of `other`, which is empty afterwards.
   void append(ReadyList& other) noexcept {
     if (other.empty()) return;
-    (last_ == nullptr ? first_ : last_->next) = other.first_;
-    last_ = other.last_;
-    other.first_ = other.last_ = nullptr;
+    *end_ = std::exchange(other.first_, nullptr);
+    end_ = std::exchange(other.end_, &other.first_);
   }
   // Takes one out of the middle (linear: for cancels). Says whether it was there.
   bool remove(Ready& ready) noexcept {
-    Ready* before = nullptr;
-    for (Ready* at = first_; at != nullptr; before = at, at = at->next) {
-      if (at != &ready) continue;
-      (before == nullptr ? first_ : before->next) = at->next;
-      if (last_ == at) last_ = before;
-      at->next = nullptr;
+    for (Ready** link = &first_; *link != nullptr; link = &(*link)->next) {
+      if (*link != &ready) continue;
+      *link = std::exchange(ready.next, nullptr);
+      if (end_ == &ready.next) end_ = link;
       return true;
     }
     return false;
@@ -90,7 +92,7 @@ class ReadyList {
 
  private:
   Ready* first_ = nullptr;
-  Ready* last_ = nullptr;
+  Ready** end_ = &first_;  // where the next one goes
 };
 
 // A Ready with a time. Set and unset through the loop, which keeps them all in one heap.
@@ -99,7 +101,11 @@ struct Timer : Ready {
   static constexpr std::uint32_t beside = unset - 1;  // in a list of the loop's, because the heap got no memory
   Time at = never;
   std::uint32_t place = unset;  // its index in the heap
+  std::uint32_t order = 0;      // among timers of the same time: the loop counts how many it has set, modulo 2^32
   [[nodiscard]] bool is_set() const noexcept { return place != unset; }
+  [[nodiscard]] bool was_set_before(const Timer& other) const noexcept {
+    return static_cast<std::int32_t>(order - other.order) < 0;
+  }
 };
 
 // Names one slot of one backend. A slot is used again with another generation, so that what comes late for the old
@@ -123,7 +129,7 @@ struct Operation : Ready {
   State state = State::idle;
   bool cancel_requested = false;
   std::uint8_t progress = 0;  // for the backend's use while the operation is pending
-  std::uint32_t count = 0;    // Send: how many pieces. Receive: unused
+  std::uint32_t count = 0;    // SendPieces: how many; 0 in every other
   Error error;                // the outcome; empty on success
 
  protected:
@@ -142,7 +148,7 @@ struct Receive : Operation {
 };
 
 // All of it, in the order of submission: several may be pending on a slot, one is in flight at a time.
-// The bytes are those of `chunk`, or of `pieces[0 … count)` where pieces is set (borrowed until completion).
+// The bytes are those of `chunk`, or of `pieces[0 … count)` in a SendPieces with a count (borrowed until completion).
 // A chunk on loan that has to wait is replaced by a copy, so that it does not keep the pool from others.
 // Cancelled before any byte left: the stream stays whole. After a part of it left: fails with write_incomplete,
 // `sent` says how much, and every later send on the slot fails with write_incomplete too.
@@ -150,12 +156,22 @@ struct Receive : Operation {
 struct Send : Operation {
   Send() noexcept : Operation(Kind::send) {}
   Chunk chunk;
-  const std::span<const std::byte>* pieces = nullptr;
   std::size_t sent = 0;  // the outcome, also on failure: bytes that the kernel has taken
+  [[nodiscard]] inline const std::span<const std::byte>* pieces() const noexcept;  // nullptr: the chunk
 
  protected:
   explicit Send(Kind what) noexcept : Operation(what) {}
 };
+struct SendPieces : Send {
+  void carry(std::span<const std::span<const std::byte>> these) noexcept {
+    first = these.data();
+    count = static_cast<std::uint32_t>(these.size());
+  }
+  const std::span<const std::byte>* first = nullptr;
+};
+inline const std::span<const std::byte>* Send::pieces() const noexcept {
+  return count == 0 ? nullptr : static_cast<const SendPieces*>(this)->first;
+}
 struct Finish : Send {
   Finish() noexcept : Send(Kind::finish) {}
 };

@@ -43,7 +43,7 @@ class [[nodiscard]] Read {
     receive.limit = limit_;
   }
   static Chunk take(Receive& receive) {
-    if (Loop::current()->observed()) [[unlikely]]
+    if (Loop::any_observed()) [[unlikely]]
       report(receive);
     return std::move(receive.chunk);
   }
@@ -69,7 +69,7 @@ class [[nodiscard]] Write {
     send.chunk = std::move(chunk_);
   }
   static void take(Send& send) {
-    if (Loop::current()->observed()) [[unlikely]]
+    if (Loop::any_observed()) [[unlikely]]
       report(send);
   }
   MEARI_EXPORT static Error fail(Send& send);
@@ -103,15 +103,14 @@ class [[nodiscard]] WriteBytes {
 
 class [[nodiscard]] WritePieces {
  public:
-  using Operation = Send;
+  using Operation = SendPieces;
   using Value = void;
   using Activity = WriteActivity<WritePieces>;
   WritePieces(SlotId slot, std::span<const std::span<const std::byte>> pieces) noexcept
       : slot_(slot), pieces_(pieces) {}
-  void prepare(Send& send) noexcept {
+  void prepare(SendPieces& send) noexcept {
     send.slot = slot_;
-    send.pieces = pieces_.data();
-    send.count = static_cast<std::uint32_t>(pieces_.size());
+    send.carry(pieces_);
   }
   static void take(Send& send) { Write::take(send); }
   static Error fail(Send& send) { return Write::fail(send); }

@@ -140,7 +140,7 @@ class Epoll final : public Kernel<Epoll> {
   // ---- sending
 
   [[gnu::always_inline]] Submitted start_send(Slot& slot, Send& send) {
-    if (send.pieces != nullptr || send.kind == Operation::Kind::finish) [[unlikely]]
+    if (send.count != 0 || send.kind == Operation::Kind::finish) [[unlikely]]
       return start_other_send(slot, send);
     const std::ptrdiff_t count = send_chunk(slot, send);
     if (static_cast<std::size_t>(count) != send.chunk.size()) [[unlikely]]
@@ -188,7 +188,7 @@ class Epoll final : public Kernel<Epoll> {
   }
 
   std::ptrdiff_t send_some(Slot& slot, const Send& send) {
-    return send.pieces == nullptr ? send_chunk(slot, send) : send_pieces(slot, send);
+    return send.count == 0 ? send_chunk(slot, send) : send_pieces(slot, send);
   }
   static std::ptrdiff_t send_chunk(const Slot& slot, const Send& send) {
     return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), MSG_NOSIGNAL);

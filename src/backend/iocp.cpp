@@ -175,7 +175,7 @@ class Iocp final : public Kernel<Iocp> {
   }
 
   std::ptrdiff_t send_some(Slot& slot, const Send& send) {
-    if (send.pieces == nullptr) return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), 0);
+    if (send.count == 0) return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), 0);
     std::array<std::span<const std::byte>, pieces_a_call> pieces;
     const std::size_t count = pieces_left(send, pieces.data(), pieces.size());
     return send_now(slot.descriptor, std::span(pieces).first(count));

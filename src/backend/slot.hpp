@@ -85,10 +85,9 @@ struct Slot {
   bool bulk : 1 = false;         // uring: it receives so much at a time that it is polled, and asked directly
   bool polled : 1 = false;       // uring: what is armed is a poll, although it is a stream
 
-  // A stream of which nothing is here yet that a receive could get, and for which nobody waits.
-  [[nodiscard]] bool has_to_come() const noexcept {
-    return (role == Role::stream) & connected & !closing & !ended & (waiting == nullptr) & (last_unread == nullptr) &
-           !failure;
+  // A stream that goes on, and for which nobody waits: what a receive gets is what is unread, or what comes next.
+  [[nodiscard]] bool receives() const noexcept {
+    return (role == Role::stream) & connected & !closing & !ended & (waiting == nullptr) & !failure;
   }
   // A stream that something can be sent on. Of a backend that is lost every slot has a failure.
   [[nodiscard]] bool sends() const noexcept {

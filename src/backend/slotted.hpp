@@ -8,11 +8,14 @@
 //     void stop(Slot&, Operation&, Errc reason);    the pending operation is wanted no more
 //     void shut(Slot&);                             nobody waits any more: close the descriptor, then forget(slot)
 //     bool feed(Slot&);                             there is memory again for the receive that waits here; false: too little
+//     bool send_plainly(Slot&, Send&);              optional: start_send() for most chunks, without a call; false: not this one
 //   };
 //
 // A start_ function answers done or pending. For a failure it says `return refuse(operation, error)`, which completes it
 // through the ready list. What waits is put into the slot with wait_here() or wait_to_send().
 #pragma once
+
+#include <memory>
 
 #include <meari/backend.hpp>
 #include "src/backend/pool.hpp"
@@ -76,6 +79,17 @@ class SlotBackend : public Backend {
   void failure_came(Slot& slot, Error error) noexcept;
   // Answers the receive that waits, if the slot has something for it.
   void settle_receive(Slot& slot) noexcept;
+  // All that is unread, where that is one piece and the receive wants so much.
+  [[gnu::always_inline]] bool take_only_piece(Slot& slot, Receive& receive) noexcept {
+    Unread* piece = slot.last_unread;
+    if (piece->next != piece || piece->chunk.size() > receive.limit) return false;
+    std::construct_at(&receive.chunk, std::move(piece->chunk));  // it was blank
+    piece->next = spare_unread_;
+    spare_unread_ = piece;
+    slot.last_unread = nullptr;
+    slot.unread_bytes = 0;
+    return true;
+  }
   // Fills in what the slot has for a receive: bytes first, then the failure, then the end. False: nothing yet.
   bool answer(Slot& slot, Receive& receive) noexcept;
   bool append_unread(Slot& slot, Chunk chunk) noexcept;  // false without memory
@@ -267,26 +281,26 @@ inline void SlotBackend::leave_sends(Slot& slot, Send& send) noexcept {
 }
 
 inline std::size_t SlotBackend::left_of(const Send& send) noexcept {
-  if (send.pieces == nullptr) return send.chunk.size();
+  if (send.count == 0) return send.chunk.size();
   std::size_t total = 0;
-  for (std::uint32_t i = 0; i < send.count; ++i) total += send.pieces[i].size();
+  for (std::uint32_t i = 0; i < send.count; ++i) total += send.pieces()[i].size();
   return total - send.sent;
 }
 
 inline std::size_t SlotBackend::pieces_left(const Send& send, std::span<const std::byte>* pieces,
                                             std::size_t most) noexcept {
-  if (send.pieces == nullptr) {
+  if (send.count == 0) {
     pieces[0] = send.chunk.bytes();
     return send.chunk.empty() ? 0 : 1;
   }
   std::size_t gone = send.sent;
   std::size_t count = 0;
   for (std::uint32_t i = 0; i < send.count && count < most; ++i) {
-    const std::size_t size = send.pieces[i].size();
+    const std::size_t size = send.pieces()[i].size();
     if (gone >= size) {
       gone -= size;
     } else {
-      pieces[count++] = send.pieces[i].subspan(std::exchange(gone, 0));
+      pieces[count++] = send.pieces()[i].subspan(std::exchange(gone, 0));
     }
   }
   return count;
@@ -295,7 +309,7 @@ inline std::size_t SlotBackend::pieces_left(const Send& send, std::span<const st
 inline bool SlotBackend::went(Slot& slot, Send& send, std::size_t count) noexcept {
   count_sent(slot, count);
   send.sent += count;
-  if (send.pieces == nullptr) {
+  if (send.count == 0) {
     send.chunk.drop(count);
     if (!send.chunk.empty()) return false;
     send.chunk = Chunk();  // its memory is free now, however long the Send lives on
@@ -316,6 +330,7 @@ class Slotted : public SlotBackend {
       case Operation::Kind::finish: return submit(static_cast<Send&>(operation));
       default: break;
     }
+    if (operation.error) clear(operation.error);
     begin(operation);
     Slot* slot = slots_.find(operation.slot);
     if (slot == nullptr || slot->closing) return refuse(operation, Errc::closed);
@@ -324,27 +339,36 @@ class Slotted : public SlotBackend {
   }
 
   Submitted submit(Receive& receive) final {
+    if (receive.error || !receive.chunk.is_blank()) [[unlikely]]
+      return submit_again(receive);
     begin(receive);
-    if (!receive.chunk.is_blank()) [[unlikely]]
-      clear(receive.chunk);
     Slot* slot = slots_.find(receive.slot);
-    if (slot == nullptr || !slot->has_to_come()) [[unlikely]]
+    if (slot == nullptr || !slot->receives()) [[unlikely]]
       return receive_otherwise(receive);
-    return self().start_receive(*slot, receive);
+    if (slot->last_unread == nullptr) return self().start_receive(*slot, receive);
+    if (take_only_piece(*slot, receive)) return done(receive);
+    return receive_otherwise(receive);
   }
 
   // Also for a Finish.
   Submitted submit(Send& send) final {
+    if (send.error) [[unlikely]]
+      return submit_again(send);
     begin(send);
     send.sent = 0;
     Slot* slot = slots_.find(send.slot);
     if (slot == nullptr || !slot->sends()) [[unlikely]]
       return send_otherwise(send);
-    if (slot->last_send != nullptr) [[unlikely]]
-      return watched(*slot, wait_to_send(*slot, send));
-    if (send.kind != Operation::Kind::send || send.pieces != nullptr || send.chunk.empty()) [[unlikely]]
+    if (slot->last_send != nullptr || send.kind != Operation::Kind::send || send.count != 0 || send.chunk.empty())
+        [[unlikely]]
       return send_something_else(*slot, send);
-    return watched(*slot, self().start_send(*slot, send));
+    if constexpr (requires(Self backend) { backend.send_plainly(*slot, send); }) {
+      if (!self().send_plainly(*slot, send)) [[unlikely]]
+        return send_chunk(*slot, send);
+      return watched(*slot, Submitted::pending);
+    } else {
+      return watched(*slot, self().start_send(*slot, send));
+    }
   }
 
   void cancel(Operation& operation, Errc reason) final {
@@ -390,13 +414,20 @@ class Slotted : public SlotBackend {
     MEARI_ASSERT(operation.state != Operation::State::pending);
     operation.state = Operation::State::pending;
     operation.cancel_requested = false;
-    operation.progress = 0;
-    if (operation.error) [[unlikely]]
-      clear(operation.error);
   }
   template <class Outcome>
   [[gnu::noinline]] static void clear(Outcome& outcome) noexcept {
     outcome = Outcome();
+  }
+  // Without what is left in it of the last time.
+  [[gnu::noinline]] Submitted submit_again(Receive& receive) {
+    clear(receive.error);
+    clear(receive.chunk);
+    return submit(receive);
+  }
+  [[gnu::noinline]] Submitted submit_again(Send& send) {
+    clear(send.error);
+    return submit(send);
   }
 
   // Bytes, an end or a failure are there already, or it is refused.
@@ -421,10 +452,15 @@ class Slotted : public SlotBackend {
     return send.kind == Operation::Kind::finish ? done(send) : refuse(send, Errc::broken_pipe);
   }
 
-  // A finish, several pieces, or nothing at all.
+  // Behind others; or a finish, several pieces, or nothing at all.
   [[gnu::noinline]] Submitted send_something_else(Slot& slot, Send& send) {
+    if (slot.last_send != nullptr) return watched(slot, wait_to_send(slot, send));
     slot.sent_ms = ms();  // no byte may leave, and yet something has happened
     if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
+    return watched(slot, self().start_send(slot, send));
+  }
+
+  [[gnu::noinline]] Submitted send_chunk(Slot& slot, Send& send) {
     return watched(slot, self().start_send(slot, send));
   }
 

@@ -74,7 +74,7 @@ void Uring::watch_wake() noexcept {
   entry.addr = reinterpret_cast<std::uintptr_t>(&wake_count_);
   entry.len = sizeof wake_count_;
   entry.off = std::numeric_limits<std::uint64_t>::max();
-  entry.user_data = Tag{.kind = Kind::wake}.packed();
+  entry.user_data = Tag::of(Kind::wake);
 }
 
 Parcel& Uring::next_parcel() noexcept {
@@ -201,7 +201,40 @@ void Uring::arm(Slot& slot) {
 }
 
 // Bytes go straight to the receive that waits. But when the next completion brings more for the same stream, or some are
-// here already, they are gathered first.
+// here already, they are gathered first. Plainly: the kernel goes on receiving into the same buffer, and all that is
+// special is left to received().
+bool Uring::received_plainly(Slot& slot, const Completion& completion, const Ring::Following& following) {
+  Receive* receive = receiver(slot);
+  const auto size = static_cast<std::uint32_t>(completion.result);
+  if (slot.closing || slot.last_unread != nullptr || slot.failure || size - 1 >= least_bulk - 1 ||
+      following.is_for(completion.tag)) [[unlikely]]
+    return false;
+  if (receive == nullptr) return kept_plainly(slot, completion);
+  if (size > receive->limit) [[unlikely]]
+    return false;
+  count_received(slot, size);
+  buffers_.take_into(receive->chunk, completion);
+  slot.waiting = nullptr;
+  complete(*receive);
+  ++happened_;
+  return true;
+}
+
+// The answer to what is sent in this very turn comes before the sender goes on: it stays here for a moment.
+bool Uring::kept_plainly(Slot& slot, const Completion& completion) {
+  Unread* piece = spare_unread_;
+  if (piece == nullptr || pool_.scarce()) [[unlikely]]
+    return false;
+  spare_unread_ = piece->next;
+  piece->next = piece;
+  buffers_.take_into(piece->chunk, completion);
+  slot.last_unread = piece;
+  slot.unread_bytes = static_cast<std::uint32_t>(completion.result);
+  count_received(slot, slot.unread_bytes);
+  ++happened_;
+  return true;
+}
+
 void Uring::received(Slot& slot, const Completion& completion, const Ring::Following& following, Chunk chunk) {
   if (!completion.goes_on()) {
     slot.armed = false;
@@ -212,7 +245,7 @@ void Uring::received(Slot& slot, const Completion& completion, const Ring::Follo
   if (static_cast<std::size_t>(completion.result) >= least_bulk) [[unlikely]]
     slot.bulk = true;
   Receive* receive = receiver(slot);
-  if (receive == nullptr || slot.last_unread != nullptr || chunk.size() > receive->limit ||
+  if (receive == nullptr || slot.last_unread != nullptr || slot.failure || chunk.size() > receive->limit ||
       following.is_for(completion.tag)) [[unlikely]] {
     bytes_came(slot, std::move(chunk));
     return touch(slot);
@@ -240,6 +273,27 @@ void Uring::received_nothing(Slot& slot, int result) {
 }
 
 // Sending
+Submitted Uring::start_send(Slot& slot, Send& send) {
+  if (send.kind == Operation::Kind::finish || send.chunk.size() >= least_bulk) return send_at_once(slot, send);
+  if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
+  send_in_ring(slot, send, MSG_DONTWAIT);
+  send.next = &send;  // the only one
+  slot.last_send = &send;
+  return Submitted::pending;
+}
+
+// The first of the queue, through the ring. With MSG_DONTWAIT it is over when enter() returns; without, it waits in
+// the kernel until the peer takes something. (Not with MSG_WAITALL: that would hide progress from the stall deadline.)
+void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
+  if (send.count != 0) {
+    send_pieces_in_ring(slot, send, flags);
+  } else {
+    put_in_ring(slot, send, static_cast<std::uint32_t>(std::min<std::size_t>(send.chunk.size(), 1U << 30)), flags);
+  }
+  if (flags != 0) ++count_in_ring_;
+  slot.sending = true;
+}
+
 Submitted Uring::send_at_once(Slot& slot, Send& send) {
   Error error;
   if (send.kind == Operation::Kind::finish) {
@@ -290,23 +344,27 @@ void Uring::send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags) {
   entry.msg_flags = MSG_NOSIGNAL | flags;
 }
 
-void Uring::sent(Slot& slot, int result) {
+// Plainly: all of the only one that there is.
+bool Uring::sent_plainly(Slot& slot, int result) {
   Send* send = slot.last_send;
-  MEARI_ASSERT(slot.sending && send != nullptr);
+  if (send == nullptr || slot.closing || send->next != send || send->count != 0 ||
+      static_cast<std::size_t>(result) != send->chunk.size()) [[unlikely]]
+    return false;
+  --slot.in_kernel;
   slot.sending = false;
-  // All of the only one that there is.
-  if (send->next == send && send->pieces == nullptr && static_cast<std::size_t>(result) == send->chunk.size()) {
-    count_sent(slot, send->chunk.size());
-    send->sent += send->chunk.size();
-    send->chunk = Chunk();  // its memory is free now, however long the Send lives on
-    slot.last_send = nullptr;
-    return complete(*send);
-  }
-  sent_in_part(slot, result);
+  count_sent(slot, send->chunk.size());
+  send->sent += send->chunk.size();
+  send->chunk = Chunk();  // its memory is free now, however long the Send lives on
+  slot.last_send = nullptr;
+  complete(*send);
+  ++happened_;
+  return true;
 }
 
-void Uring::sent_in_part(Slot& slot, int result) {
+void Uring::sent(Slot& slot, int result) {
   Send* send = first_send(slot);
+  MEARI_ASSERT(slot.sending && send != nullptr);
+  slot.sending = false;
   bool all = false;
   if (result >= 0) {
     all = went(slot, *send, static_cast<std::size_t>(result));
@@ -417,66 +475,47 @@ void Uring::work_until(Done&& is_done, Duration limit) {
 // Pieces that followed each other have been joined when the slots are settled.
 void Uring::reap() {
   has_left_some_ = false;
-  ring_.reap([this](const Completion& completion, const Ring::Following& following) __attribute__((always_inline)) {
-    take(completion, following);
-    has_left_some_ = brought_ >= most_brought;
-    return !has_left_some_;
-  });
+  ring_.reap([this](const Completion& completion, const Ring::Following& following)
+                 __attribute__((always_inline)) { return take_plainly(completion, following); },
+             [this](Completion completion, Ring::Following following) {
+               take(completion, following);
+               // What is received directly is not counted by the ring: after so much, who waits for it has his turn.
+               has_left_some_ = brought_ >= most_brought;
+               return !has_left_some_;
+             });
   settle_touched();
 }
 
-// Every completion comes by here. The two kinds that every message needs have a way of their own.
-void Uring::take(const Completion& completion, const Ring::Following& following) {
-  const Tag tag = Tag::of(completion.tag);
-  if (tag.kind == Kind::send) {
-    Slot* slot = slot_of(tag);
-    if (slot == nullptr) [[unlikely]]
-      return;
-    ++happened_;
-    --slot->in_kernel;
-    sent(*slot, completion.result);
-    if (slot->closing) [[unlikely]]
-      leave_if_gone(*slot);
-  } else if (tag.kind == Kind::receive && completion.has_buffer()) {
-    Chunk chunk = buffers_.taken(completion);
-    Slot* slot = slot_of(tag);
-    if (slot == nullptr) [[unlikely]]
-      return;
-    ++happened_;
-    if (!completion.goes_on()) [[unlikely]]
-      --slot->in_kernel;
-    if (slot->closing) [[unlikely]]
-      return leave_if_gone(*slot);
-    received(*slot, completion, following, std::move(chunk));
-  } else {
-    take_other(completion, following);
-  }
+// What every message needs has a way of its own. False: it goes the way of all.
+bool Uring::take_plainly(const Completion& completion, const Ring::Following& following) {
+  const Kind kind = Tag::kind(completion.tag);
+  Slot* slot = Tag::slot(completion.tag);
+  if (kind == Kind::send) return sent_plainly(*slot, completion.result);
+  return kind == Kind::receive && buffers_.goes_on_with(completion) && received_plainly(*slot, completion, following);
 }
 
-void Uring::take_other(const Completion& completion, const Ring::Following& following) {
-  if (completion.has_buffer()) static_cast<void>(buffers_.taken(completion));
-  const Tag tag = Tag::of(completion.tag);
-  if (tag.kind == Kind::nothing) return;
-  if (tag.kind == Kind::cancel) return withdrawn(completion.result);
-  if (tag.kind == Kind::wake) {
+void Uring::take(Completion completion, Ring::Following following) {
+  Chunk chunk;
+  if (completion.has_buffer()) chunk = buffers_.taken(completion);
+  const Kind kind = Tag::kind(completion.tag);
+  if (kind == Kind::nothing) return;
+  if (kind == Kind::cancel) return withdrawn(completion.result);
+  if (kind == Kind::wake) {
     awake_.exchange(false, std::memory_order_acq_rel);  // the kernel has emptied it: the order of kernel::woken()
     return watch_wake();
   }
-  Slot* slot = slot_of(tag);
-  if (slot == nullptr) return;
+  Slot& slot = *Tag::slot(completion.tag);
+  MEARI_ASSERT(slot.in_use && slot.in_kernel != 0);
   ++happened_;
-  if (!completion.goes_on()) --slot->in_kernel;
-  if (tag.kind == Kind::receive) {
-    if (!slot->closing) received(*slot, completion, following, Chunk());
-  } else if (tag.kind == Kind::connect) {
-    connect_ended(*slot, completion.result);
-  } else {
-    polled(*slot, tag.kind, completion.result);
+  if (!completion.goes_on()) --slot.in_kernel;
+  switch (kind) {
+    case Kind::receive:
+      if (!slot.closing) received(slot, completion, following, std::move(chunk));
+      break;
+    case Kind::send: sent(slot, completion.result); break;
+    case Kind::connect: connect_ended(slot, completion.result); break;
+    default: polled(slot, kind, completion.result);
   }
-  leave_if_gone(*slot);
-}
-
-void Uring::leave_if_gone(Slot& slot) {
   if (slot.closing && slot.in_kernel == 0) gone(slot);
 }
 

@@ -33,21 +33,20 @@ namespace meari {
 inline namespace v1 {
 namespace uring {
 
-// What a completion is for: kind, generation and place of a slot, in 64 bits.
-enum class Kind : std::uint8_t { nothing, receive, send, connect, poll_in, poll_out, wake, cancel };
+// What a completion is for: a slot, and in the lowest bits of its address the kind. A slot is not freed before all that is
+// in the kernel for it has come back (in_kernel), and its memory never moves: so no completion finds another one there.
+enum class Kind : std::uint32_t { nothing, receive, send, connect, poll_in, poll_out, wake, cancel };
 struct Tag {
-  static constexpr std::uint32_t generations = (1U << 28) - 1;
-  Kind kind = Kind::nothing;
-  std::uint32_t generation = 0;
-  std::uint32_t place = 0;
+  static constexpr std::uintptr_t kinds = 7;
+  static_assert(alignof(Slot) > kinds);
 
-  [[nodiscard]] std::uint64_t packed() const noexcept {
-    return std::uint64_t(kind) << 60 | std::uint64_t{generation & generations} << 32 | place;
+  static std::uint64_t of(Kind kind) noexcept { return static_cast<std::uint64_t>(kind); }
+  static std::uint64_t of(Kind kind, const Slot& slot) noexcept {
+    return reinterpret_cast<std::uintptr_t>(&slot) | static_cast<std::uintptr_t>(kind);
   }
-  static Tag of(std::uint64_t packed) noexcept {
-    return {Kind(packed >> 60), std::uint32_t(packed >> 32) & generations, std::uint32_t(packed)};
-  }
-  static Tag of(Kind kind, const Slot& slot) noexcept { return {kind, slot.generation, slot.place}; }
+  static Kind kind(std::uint64_t tag) noexcept { return static_cast<Kind>(static_cast<std::uint32_t>(tag) & kinds); }
+  // nullptr: it is not for a slot.
+  static Slot* slot(std::uint64_t tag) noexcept { return reinterpret_cast<Slot*>(tag & ~std::uint64_t{kinds}); }
 };
 
 // What the kernel reads while it takes a submission, and never again: a message of several pieces, or an address.
@@ -83,7 +82,8 @@ class Uring final : public Kernel<Uring> {
 
   // For Slotted, which has the rules.
   [[gnu::always_inline]] inline Submitted start_receive(Slot& slot, Receive& receive);
-  [[gnu::always_inline]] inline Submitted start_send(Slot& slot, Send& send);
+  [[gnu::always_inline]] inline bool send_plainly(Slot& slot, Send& send);
+  Submitted start_send(Slot& slot, Send& send);
   Submitted start_accept(Slot& slot, Accept& accept);
   Submitted start_connect(Slot& slot, Connect& connect);
   Submitted start_receive_from(Slot& slot, ReceiveFrom& receive);
@@ -98,17 +98,20 @@ class Uring final : public Kernel<Uring> {
   [[gnu::noinline]] Submitted start_first_receive(Slot& slot, Receive& receive);
   Submitted start_bulk(Slot& slot, Receive& receive);
   bool try_receive(Slot& slot, Receive& receive);
-  [[gnu::always_inline]] inline void received(Slot& slot, const Completion& completion,
-                                              const Ring::Following& following, Chunk chunk);
+  [[gnu::always_inline]] inline bool received_plainly(Slot& slot, const Completion& completion,
+                                                      const Ring::Following& following);
+  [[gnu::always_inline]] inline bool kept_plainly(Slot& slot, const Completion& completion);
+  void received(Slot& slot, const Completion& completion, const Ring::Following& following, Chunk chunk);
   void received_nothing(Slot& slot, int result);
 
   // ---- sending
   [[gnu::noinline]] Submitted send_at_once(Slot& slot, Send& send);
   bool try_send(Slot& slot, Send& send, Error& error);
-  [[gnu::always_inline]] inline void send_in_ring(Slot& slot, const Send& send, unsigned flags);
+  void send_in_ring(Slot& slot, const Send& send, unsigned flags);
+  [[gnu::always_inline]] inline void put_in_ring(Slot& slot, const Send& send, std::uint32_t bytes, unsigned flags);
   void send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags);
-  [[gnu::always_inline]] inline void sent(Slot& slot, int result);
-  void sent_in_part(Slot& slot, int result);
+  [[gnu::always_inline]] inline bool sent_plainly(Slot& slot, int result);
+  void sent(Slot& slot, int result);
   void go_on_sending(Slot& slot);
   static Error finish(Slot& slot);
 
@@ -133,7 +136,7 @@ class Uring final : public Kernel<Uring> {
   // ---- submissions
   void own();
   [[gnu::always_inline]] Submission& next_submission() noexcept {
-    if (!owned_) [[unlikely]]
+    if (!ring_.has_room() && !owned_) [[unlikely]]
       own();
     return ring_.next();
   }
@@ -141,7 +144,7 @@ class Uring final : public Kernel<Uring> {
     Submission& entry = next_submission();
     entry.opcode = opcode;
     entry.fd = sys::plain(slot.descriptor);
-    entry.user_data = Tag::of(kind, slot).packed();
+    entry.user_data = Tag::of(kind, slot);
     ++slot.in_kernel;
     return entry;
   }
@@ -152,15 +155,8 @@ class Uring final : public Kernel<Uring> {
   void enter(Time until);
   void lose_ring() noexcept;
   void reap();
-  [[gnu::always_inline]] inline void take(const Completion& completion, const Ring::Following& following);
-  [[gnu::noinline]] void take_other(const Completion& completion, const Ring::Following& following);
-  [[gnu::noinline]] void leave_if_gone(Slot& slot);
-  // Whose completion it is; nobody's when the slot has been closed since.
-  [[nodiscard]] Slot* slot_of(const Tag& tag) const noexcept {
-    if (tag.place >= slots_.size()) return nullptr;
-    Slot& slot = slots_.at(tag.place);
-    return (slot.generation & Tag::generations) == tag.generation ? &slot : nullptr;
-  }
+  [[gnu::always_inline]] inline bool take_plainly(const Completion& completion, const Ring::Following& following);
+  [[gnu::noinline]] void take(Completion completion, Ring::Following following);
   void touch(Slot& slot) {
     if (slot.touched) return;
     if (touched_.size() == touched_.capacity()) [[unlikely]]
@@ -203,24 +199,22 @@ inline Submitted Uring::start_receive(Slot& slot, Receive& receive) {
   return slot.armed ? Submitted::pending : start_first_receive(slot, receive);
 }
 
-inline Submitted Uring::start_send(Slot& slot, Send& send) {
-  if (send.kind == Operation::Kind::finish || send.chunk.size() >= least_bulk) return send_at_once(slot, send);
-  if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
+// A small one goes with the others of its turn: with MSG_DONTWAIT it is over when enter() returns.
+inline bool Uring::send_plainly(Slot& slot, Send& send) {
+  if (send.chunk.size() >= least_bulk || on_the_spot_ != 0 || !ring_.has_room()) [[unlikely]]
+    return false;
+  put_in_ring(slot, send, static_cast<std::uint32_t>(send.chunk.size()), MSG_DONTWAIT);
+  ++count_in_ring_;
+  slot.sending = true;
   send.next = &send;  // the only one
   slot.last_send = &send;
-  send_in_ring(slot, send, MSG_DONTWAIT);
-  return Submitted::pending;
+  return true;
 }
 
-// The first of the queue, through the ring. With MSG_DONTWAIT it is over when enter() returns; without, it waits in
-// the kernel until the peer takes something. (Not with MSG_WAITALL: that would hide progress from the stall deadline.)
-inline void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
-  slot.sending = true;
-  if (flags != 0) ++count_in_ring_;
-  if (send.pieces != nullptr) return send_pieces_in_ring(slot, send, flags);
+inline void Uring::put_in_ring(Slot& slot, const Send& send, std::uint32_t bytes, unsigned flags) {
   Submission& entry = submission(Kind::send, slot, IORING_OP_SEND);
   entry.addr = reinterpret_cast<std::uintptr_t>(send.chunk.data());
-  entry.len = static_cast<std::uint32_t>(std::min<std::size_t>(send.chunk.size(), 1U << 30));
+  entry.len = bytes;
   entry.msg_flags = MSG_NOSIGNAL | flags;
 }
 

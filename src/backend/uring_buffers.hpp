@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "src/backend/pool.hpp"
 #include "src/backend/uring_ring.hpp"
@@ -41,12 +42,24 @@ class Buffers {
   void rewind() noexcept;
   // The bytes that came with a completion. Every completion that has a buffer must come by here, in its order.
   [[nodiscard, gnu::always_inline]] Chunk taken(const Completion& completion) noexcept {
-    const std::uint16_t number = completion.buffer();
-    MEARI_ASSERT(number < places && entries_[number].slab != nullptr);
-    Entry& entry = entries_[number];
+    Entry& entry = entry_of(completion);
     if (completion.result <= 0 || !incremental_ || (completion.flags & buffer_goes_on) == 0) [[unlikely]]
       return taken_with_entry(entry, completion);
     return piece(entry, static_cast<std::uint32_t>(completion.result));
+  }
+  // Of most messages: the kernel goes on receiving for the same stream, and goes on with the same buffer.
+  [[nodiscard, gnu::always_inline]] bool goes_on_with(const Completion& completion) const noexcept {
+    constexpr std::uint32_t all = IORING_CQE_F_BUFFER | IORING_CQE_F_MORE | buffer_goes_on;
+    return (completion.flags & all) == all && incremental_;
+  }
+  // Such a one: its bytes, which are at least one, go into `chunk`, which is blank.
+  [[gnu::always_inline]] void take_into(Chunk& chunk, const Completion& completion) noexcept {
+    Entry& entry = entries_[completion.buffer() % places];  // one without a slab has no bytes either
+    const auto count = static_cast<std::uint32_t>(completion.result);
+    MEARI_ASSERT(count <= entry.end - entry.begin);
+    ++entry.slab->references;
+    std::construct_at(&chunk, entry.slab, entry.slab->memory + entry.begin, count);
+    entry.begin += count;
   }
   // A small receive found the ring empty.
   void ran_out() noexcept;
@@ -63,6 +76,11 @@ class Buffers {
     std::uint16_t place = 0;  // in the ring
   };
 
+  [[nodiscard]] Entry& entry_of(const Completion& completion) noexcept {
+    const std::uint16_t number = completion.buffer();
+    MEARI_ASSERT(number < places && entries_[number].slab != nullptr);
+    return entries_[number];
+  }
   static Chunk piece(Entry& entry, std::uint32_t count) noexcept {
     MEARI_ASSERT(count <= entry.end - entry.begin);
     ++entry.slab->references;

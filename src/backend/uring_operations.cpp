@@ -203,8 +203,8 @@ void Uring::withdraw(Slot& slot, Kind kind) {
   Submission& entry = next_submission();
   entry.opcode = IORING_OP_ASYNC_CANCEL;
   entry.fd = -1;
-  entry.addr = Tag::of(kind, slot).packed();
-  entry.user_data = Tag{.kind = Kind::cancel}.packed();
+  entry.addr = Tag::of(kind, slot);
+  entry.user_data = Tag::of(Kind::cancel);
 }
 
 // What became of its target, that one tells: it is over already (ENOENT), or will be at once (EALREADY). Any other error means

@@ -161,9 +161,8 @@ class Trial {
     while (!any && !mute_ && !ring_.failure() && std::chrono::steady_clock::now() < end) {
       ring_.enter({.least = 1, .limit = std::chrono::milliseconds(100)});
       kept_count_ = seen_ = 0;
-      ring_.reap([&](const Completion& completion, const Ring::Following&) {
+      ring_.reap([&](const Completion& completion) {
         if (kept_count_ < kept_.size()) kept_[kept_count_++] = completion;
-        return true;
       });
       any = kept_count_ != 0;
     }

@@ -152,14 +152,13 @@ void Ring::show_submissions() noexcept {
 #endif
 }
 
-bool Ring::pop_aside(Completion& completion) noexcept {
-  if (aside_.empty()) return false;
-  completion = aside_[aside_shown_++];
+Completion Ring::pop_aside() noexcept {
+  const Completion completion = aside_[aside_shown_++];
   if (aside_shown_ == aside_.size()) {
     aside_.clear();
     aside_shown_ = 0;
   }
-  return true;
+  return completion;
 }
 
 // As many as there is memory for: the others stay where they are, and the kernel keeps what it has no room for.

@@ -6,7 +6,7 @@
 //   Submission& entry = ring.next();                    // zeroed; goes to the kernel with the next enter()
 //   entry.opcode = IORING_OP_NOP;
 //   ring.enter({.least = 1, .limit = never_ends});
-//   ring.reap([](const Completion& completion, const Ring::Following&) { …; return true; });
+//   ring.reap([](const Completion& completion) { … });
 //
 // DEFER_TASKRUN: the kernel works for this ring inside enter() only, on the thread that calls it. Between two calls
 // nothing changes in the rings or in the buffers; uring_buffers.hpp makes use of that.
@@ -118,6 +118,8 @@ class Ring {
     entry = {};
     return entry;
   }
+  // Is one free without asking the kernel? Never before the first.
+  [[nodiscard]] bool has_room() const noexcept { return tail_ != room_until_; }
   [[nodiscard]] unsigned queued() const noexcept { return tail_ - load(ring_.sq.khead); }
   // Hands over all that is queued, and nothing more.
   void flush() noexcept;
@@ -136,41 +138,55 @@ class Ring {
   // What comes after the completion that is shown.
   class Following {
    public:
-    Following(const Ring& ring, unsigned head, unsigned tail) noexcept : ring_(ring), head_(head), tail_(tail) {}
-    // Is the next one for the same? Before anything was queued.
+    explicit Following(bool more_aside) noexcept : head_(more_aside ? 1 : 0) {}
+    Following(const io_uring_cqe* completions, unsigned mask, unsigned head, unsigned tail) noexcept
+        : completions_(completions), mask_(mask), head_(head), tail_(tail) {}
+    // Is the next one for the same? Before anything was queued. Of those that were put aside: perhaps, which does no harm.
     [[nodiscard]] bool is_for(std::uint64_t tag) const noexcept {
-      if (head_ == tail_) return !ring_.aside_.empty();  // rare, and gathering does no harm
-      return ring_.ring_.cq.cqes[head_ & ring_.ring_.cq.ring_mask].user_data == tag;
+      return head_ != tail_ && (completions_ == nullptr || completions_[head_ & mask_].user_data == tag);
     }
 
    private:
-    const Ring& ring_;
+    const io_uring_cqe* completions_ = nullptr;
+    unsigned mask_ = 0;
     unsigned head_;
-    unsigned tail_;  // the same: nothing more was there
+    unsigned tail_ = 0;  // the same: nothing more was there
   };
 
-  // Shows the completions that are there, oldest first, as long as `shown(completion, following)` says true. It may queue
-  // submissions.
+  // Shows the completions that are there, oldest first. `plain(completion, following)` takes those that concern nothing of
+  // this ring, and says false to the others. These go to `other(completion, following)`, which may queue submissions, and
+  // says whether there may be more now.
+  template <class Plain, class Other>
+  void reap(Plain&& plain, Other&& other) noexcept {
+    for (bool more = true; more;) {
+      if (!aside_.empty()) {  // what was put aside meanwhile has its turn first
+        const Completion completion = pop_aside();
+        const Following following(!aside_.empty());
+        if (!plain(completion, following)) more = other(completion, following);
+        continue;
+      }
+      if (failure_) return;
+      const io_uring_cqe* const completions = ring_.cq.cqes;
+      const unsigned mask = ring_.cq.ring_mask;
+      unsigned head = *ring_.cq.khead;
+      const unsigned tail = load(ring_.cq.ktail);
+      if (head == tail) return;
+      for (;;) {
+        const Completion completion = seen(completions[head & mask]);
+        const Following following(completions, mask, ++head, tail);
+        const bool is_done = plain(completion, following);
+        if (is_done && head != tail) continue;
+        store(ring_.cq.khead, head);
+        if (!is_done) more = other(completion, following);
+        break;
+      }
+    }
+  }
+  // Shows every one of them to `shown(completion)`, which queues nothing.
   template <class Shown>
   void reap(Shown&& shown) noexcept {
-    for (unsigned head = 0, tail = 0;;) {
-      Completion completion;
-      // What was put aside meanwhile (the head is another one then) has its turn first.
-      if (head == tail || *ring_.cq.khead != head || failure_) [[unlikely]] {
-        head = tail = 0;
-        if (!pop_aside(completion)) {
-          if (failure_) return;
-          head = *ring_.cq.khead;
-          tail = load(ring_.cq.ktail);
-          if (head == tail) return;
-        }
-      }
-      if (head != tail) [[likely]] {
-        completion = uring::seen(ring_.cq.cqes[head & ring_.cq.ring_mask]);
-        store(ring_.cq.khead, ++head);
-      }
-      if (!shown(completion, Following(*this, head, tail))) return;
-    }
+    reap([&](const Completion& completion, const Following&) { return shown(completion), true; },
+         [](const Completion&, const Following&) { return true; });
   }
 
   [[nodiscard]] int descriptor() const noexcept { return ring_.ring_fd; }
@@ -182,7 +198,7 @@ class Ring {
   static void store(unsigned* at, unsigned value) noexcept { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
 
   Submission& next_after_flush() noexcept;
-  bool pop_aside(Completion& completion) noexcept;
+  Completion pop_aside() noexcept;
   void put_aside() noexcept;
   void refused(int code) noexcept;
   void show_submissions() noexcept;

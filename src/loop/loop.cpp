@@ -80,6 +80,15 @@ Loop::~Loop() {
   }
   for (const TimerPlace& entry : timers_) entry.timer->place = Timer::unset;
   while (beside_ != nullptr) remove_beside(*beside_);
+  observe({});
+}
+
+std::atomic<std::uint32_t> Loop::observed_loops_{0};
+
+void Loop::observe(Observer observer) {
+  if (observer_) observed_loops_.fetch_sub(1, std::memory_order_relaxed);
+  observer_ = std::move(observer);
+  if (observer_) observed_loops_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Loop::see_guests_off() {
@@ -202,7 +211,8 @@ void Loop::set(Timer& timer, Time at) noexcept {
 
 void Loop::put(Timer& timer) noexcept {
   timers_.push_back({});
-  place({timer.at, timers_set_++, &timer}, timers_.size() - 1);
+  timer.order = timers_set_++;
+  place({timer.at, &timer}, timers_.size() - 1);
 }
 
 void Loop::unset(Timer& timer) noexcept {

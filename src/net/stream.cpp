@@ -13,6 +13,7 @@ inline namespace v1 {
 
 void Read::report(const Receive& receive) {
   Loop& loop = *Loop::current();
+  if (!loop.observed()) return;
   Event event =
       event_of(loop, receive.slot, receive.chunk.empty() ? Event::What::peer_finished : Event::What::received);
   event.count = receive.chunk.size();
@@ -27,6 +28,7 @@ Error Read::fail(Receive& receive) {
 
 void Write::report(const Send& send) {
   Loop& loop = *Loop::current();
+  if (!loop.observed()) return;
   Event event = event_of(loop, send.slot, Event::What::sent);
   event.count = send.sent;
   loop.emit(event);

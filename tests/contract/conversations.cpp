@@ -78,7 +78,7 @@ class Direction {
   struct Sending {
     std::string text;
     std::vector<std::span<const std::byte>> pieces;
-    Tracked<Send> op;
+    Tracked<SendPieces> op;
     bool counted = false;
 
     void cut(Dice& dice) {
@@ -89,8 +89,7 @@ class Direction {
         at += size;
       }
       if (pieces.empty()) pieces.emplace_back();
-      op.pieces = pieces.data();
-      op.count = static_cast<std::uint32_t>(pieces.size());
+      op.carry(pieces);
     }
   };
 

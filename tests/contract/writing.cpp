@@ -65,9 +65,8 @@ TEST_P(Writing, many_pieces_go_out_as_one_stream) {
   const std::string text = pattern(1, 0, 10'000);
   std::vector<std::span<const std::byte>> pieces;
   for (std::size_t at = 0; at < text.size(); at += 100) pieces.push_back(bytes_of(text).subspan(at, 100));
-  Tracked<Send> send;
-  send.pieces = pieces.data();
-  send.count = static_cast<std::uint32_t>(pieces.size());
+  Tracked<SendPieces> send;
+  send.carry(pieces);
   EXPECT_EQ(run(client, send), Errc::none);
   EXPECT_EQ(send.sent, text.size());
   EXPECT_EQ(receive_exactly(server, text.size()), text);
@@ -77,9 +76,8 @@ TEST_P(Writing, empty_pieces_are_nothing) {
   auto [client, server] = connected();
   const std::array<std::span<const std::byte>, 7> pieces = {bytes_of(""),   bytes_of("a"), bytes_of(""), bytes_of(""),
                                                             bytes_of("bc"), bytes_of("d"), bytes_of("")};
-  Tracked<Send> send;
-  send.pieces = pieces.data();
-  send.count = pieces.size();
+  Tracked<SendPieces> send;
+  send.carry(pieces);
   EXPECT_EQ(run(client, send), Errc::none);
   EXPECT_EQ(send.sent, 4U);
   EXPECT_EQ(receive_exactly(server, 4), "abcd");
@@ -89,9 +87,8 @@ TEST_P(Writing, a_thousand_empty_pieces_before_a_byte_are_nothing) {
   auto [client, server] = connected();
   std::vector<std::span<const std::byte>> pieces(2000, bytes_of(""));
   pieces.push_back(bytes_of("x"));
-  Tracked<Send> send;
-  send.pieces = pieces.data();
-  send.count = static_cast<std::uint32_t>(pieces.size());
+  Tracked<SendPieces> send;
+  send.carry(pieces);
   EXPECT_EQ(run(client, send), Errc::none);
   EXPECT_EQ(receive(server), "x");
 }
@@ -101,9 +98,8 @@ TEST_P(Writing, more_pieces_than_the_system_takes_at_once_all_go) {
   const std::string text = pattern(1, 0, 5000 * 3);
   std::vector<std::span<const std::byte>> pieces;  // IOV_MAX is 1,024
   for (std::size_t i = 0; i < 5000; ++i) pieces.push_back(bytes_of(text).subspan(i * 3, 3));
-  Tracked<Send> send;
-  send.pieces = pieces.data();
-  send.count = static_cast<std::uint32_t>(pieces.size());
+  Tracked<SendPieces> send;
+  send.carry(pieces);
   start(client, send);
   EXPECT_EQ(receive_exactly(server, text.size()), text);
   EXPECT_EQ(outcome(send), Errc::none);
@@ -120,9 +116,8 @@ TEST_P(Writing, large_pieces_that_wait_go_on_where_they_were_cut) {
     pieces.push_back(bytes_of(text).subspan(at, size));
     at += size;
   }
-  Tracked<Send> send;
-  send.pieces = pieces.data();
-  send.count = static_cast<std::uint32_t>(pieces.size());
+  Tracked<SendPieces> send;
+  send.carry(pieces);
   start(client, send);
   Tracked<Finish> finish;
   start(client, finish);
@@ -136,10 +131,8 @@ TEST_P(Writing, nothing_is_sent_at_once) {
   Tracked<Send> empty_chunk;
   EXPECT_EQ(run(client, empty_chunk), Errc::none);
   EXPECT_EQ(empty_chunk.sent, 0U);
-  Tracked<Send> no_pieces;
-  const std::span<const std::byte> none;
-  no_pieces.pieces = &none;
-  no_pieces.count = 0;
+  Tracked<SendPieces> no_pieces;
+  no_pieces.carry({});
   EXPECT_EQ(run(client, no_pieces), Errc::none);
   send(client, "x");
   EXPECT_EQ(receive(server), "x");

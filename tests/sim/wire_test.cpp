@@ -323,11 +323,11 @@ TEST(Wire, sends_keep_their_order_and_a_finish_comes_last) {
   const auto [near, far] = net.connected();
   const std::string first(500, '1'), second(500, '2');
   const std::span<const std::byte> pieces[] = {bytes_of(second), {}, bytes_of("end")};
-  Watched<Send> one, two;
+  Watched<Send> one;
+  Watched<SendPieces> two;
   Watched<Finish> finish;
   one.chunk = Chunk::view(bytes_of(first));
-  two.pieces = pieces;
-  two.count = 3;
+  two.carry(pieces);
   net.submit(net.client, near, one);
   net.submit(net.client, near, two);
   net.submit(net.client, near, finish);

@@ -301,10 +301,9 @@ Errc Contract::receive_last(End end) {
 void Contract::send(End end, std::string_view text) { EXPECT_EQ(send_error(end, text), Errc::none); }
 
 Errc Contract::send_error(End end, std::string_view text) {
-  Tracked<Send> send;
+  Tracked<SendPieces> send;
   const std::span<const std::byte> piece = std::as_bytes(std::span(text.data(), text.size()));
-  send.pieces = &piece;
-  send.count = 1;
+  send.carry({&piece, 1});
   return run(end, send);
 }
 

@@ -509,11 +509,10 @@ Result<> full_ring() {
   Result<> outcome;
   for (int round = 0; round != 200 && all != count && !ring.failure(); ++round) {
     ring.enter({.least = 1, .limit = 1ms});
-    ring.reap([&](const uring::Completion& completion, const uring::Ring::Following&) {
+    ring.reap([&](const uring::Completion& completion) {
       if (++seen.at(completion.tag) != 1) wrong("a submission was completed twice");
       if (completion.result < 0) outcome = system_error(-completion.result, "io_uring_enter");
       ++all;
-      return true;
     });
   }
   if (ring.failure()) return ring.failure();

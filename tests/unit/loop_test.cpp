@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -40,6 +41,44 @@ struct Alarm : Timer {
 Task<> slow(Duration span) { co_await sleep_for(span); }
 
 }  // namespace
+
+// The list of what is ready
+
+TEST(ReadyList, keeps_its_order_whatever_is_taken_out_of_it) {
+  std::array<Ready, 5> all;
+  const auto place = [&](const Ready* ready) { return ready == nullptr ? -1 : static_cast<int>(ready - all.data()); };
+  const auto rest = [&](ReadyList& list) {
+    std::vector<int> places;
+    while (const Ready* ready = list.pop()) places.push_back(place(ready));
+    return places;
+  };
+  for (int gone = 0; gone < 5; ++gone) {
+    ReadyList list;
+    std::vector<int> expected;
+    for (Ready& ready : all) list.push(ready);
+    EXPECT_TRUE(list.remove(all[static_cast<std::size_t>(gone)]));
+    EXPECT_FALSE(list.remove(all[static_cast<std::size_t>(gone)]));
+    list.push(all[static_cast<std::size_t>(gone)]);  // behind the others
+    for (int i = 0; i < 5; ++i)
+      if (i != gone) expected.push_back(i);
+    expected.push_back(gone);
+    EXPECT_EQ(rest(list), expected) << gone;
+    EXPECT_TRUE(list.empty());
+  }
+
+  ReadyList first, second;
+  first.append(second);  // two that are empty
+  second.push(all[0]);
+  EXPECT_TRUE(second.remove(all[0]));
+  second.push(all[1]);
+  first.append(second);
+  second.push(all[2]);
+  first.append(second);
+  first.push(all[3]);
+  second.push(all[4]);
+  EXPECT_EQ(rest(first), (std::vector{1, 2, 3}));
+  EXPECT_EQ(rest(second), (std::vector{4}));
+}
 
 // Timers
 

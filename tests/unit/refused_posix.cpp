@@ -98,10 +98,10 @@ TEST(WithoutWatching, who_waits_is_told_why_and_so_is_whoever_comes_later) {
       return operation.error;
     };
     Receive first, second;
-    Send word, nothing;
+    SendPieces word;
+    Send nothing;
     const std::span<const std::byte> text = std::as_bytes(std::span("late"));
-    word.pieces = &text;
-    word.count = 1;
+    word.carry({&text, 1});
     EXPECT_EQ(outcome(one, first), Errc::out_of_memory);
     EXPECT_EQ(outcome(other, word), Errc::none);
     EXPECT_EQ(outcome(one, second), Errc::out_of_memory);
