@@ -62,7 +62,7 @@ class MEARI_EXPORT Address {
   [[nodiscard]] Family family() const noexcept { return family_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] Address with_port(std::uint16_t port) const noexcept;
-  // IPv4: the first four. Neither: zeros.
+  // IPv4: the first four. Neither: zeros. Valid until this Address changes.
   [[nodiscard]] const std::array<std::uint8_t, 16>& ip() const noexcept { return is_local() ? no_ip : ip_; }
   [[nodiscard]] std::uint32_t scope() const noexcept { return scope_; }
   // Unix-domain: the path; '@…' for abstract names; "" for an unnamed socket, as most clients have.

@@ -151,7 +151,7 @@ class MEARI_EXPORT Loop {
   [[nodiscard]] const std::string& refused_backend() const noexcept { return refused_; }  // why not a faster one; or ""
 
   // One observer; an empty one turns it off.
-  void observe(Observer observer);
+  void observe(Observer observer);  // not from inside an observer
   [[nodiscard]] bool observed() const noexcept { return static_cast<bool>(observer_); }
   // Is any loop of this process? Quicker than to find out which loop this is, and mostly the answer is no.
   [[nodiscard]] static bool any_observed() noexcept { return observed_loops_.load(std::memory_order_relaxed) != 0; }

@@ -164,6 +164,7 @@ struct Send : Operation {
 };
 struct SendPieces : Send {
   void carry(std::span<const std::span<const std::byte>> these) noexcept {
+    MEARI_ASSERT(these.size() <= std::numeric_limits<std::uint32_t>::max());
     first = these.data();
     count = static_cast<std::uint32_t>(these.size());
   }

@@ -44,7 +44,7 @@ namespace meari {
 inline namespace v1 {
 
 class Server;
-struct House;  // of a Server: a loop with the sessions that run on it
+struct ServerHouse;  // a loop with the sessions that run on it
 
 // A session that waits for its peer looks idle from outside. What drain() does with it then:
 enum class AtDrain : std::uint8_t {
@@ -69,11 +69,11 @@ class MEARI_EXPORT Session {
 
  private:
   friend class Server;
-  friend struct House;
-  Session(House& house, Address source, Time started) noexcept
+  friend struct ServerHouse;
+  Session(ServerHouse& house, Address source, Time started) noexcept
       : house_(&house), source_(std::move(source)), started_(started) {}
   ~Session() = default;
-  House* house_;
+  ServerHouse* house_;
   Address source_;
   Time started_;
   std::uint32_t id_ = 0;  // as the backends count them
@@ -176,11 +176,12 @@ class MEARI_EXPORT Server {
   [[nodiscard]] Loop& loop() const noexcept { return loop_; }
 
  private:
+  using House = ServerHouse;
   struct Active;   // a session and what the server keeps of it
   struct Dealt;    // one that runs on another loop
   struct Room;     // where acceptors wait while the house is full
   struct Counted;  // sessions of each source
-  friend struct House;
+  friend struct ServerHouse;
 
   Server(Loop& loop, ServerOptions options, Handler handler);
 

@@ -46,7 +46,9 @@ struct Tag {
   }
   static Kind kind(std::uint64_t tag) noexcept { return static_cast<Kind>(static_cast<std::uint32_t>(tag) & kinds); }
   // nullptr: it is not for a slot.
-  static Slot* slot(std::uint64_t tag) noexcept { return reinterpret_cast<Slot*>(tag & ~std::uint64_t{kinds}); }
+  static Slot* slot(std::uint64_t tag) noexcept {
+    return reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(tag) & ~kinds);
+  }
 };
 
 // What the kernel reads while it takes a submission, and never again: a message of several pieces, or an address.

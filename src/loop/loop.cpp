@@ -73,6 +73,7 @@ Loop::~Loop() {
     turn(backend_->now() + std::chrono::milliseconds(100));
   }
   remote_->helpers.join();
+  observe({});
   const std::lock_guard last_post(remote_->mutex);
   while (Ready* ready = remote_->posted.pop()) {
     Posted& posted = static_cast<Posted&>(*ready);
@@ -80,15 +81,15 @@ Loop::~Loop() {
   }
   for (const TimerPlace& entry : timers_) entry.timer->place = Timer::unset;
   while (beside_ != nullptr) remove_beside(*beside_);
-  observe({});
 }
 
 std::atomic<std::uint32_t> Loop::observed_loops_{0};
 
+// Counted before the old one goes, whose destructor may have this called once more.
 void Loop::observe(Observer observer) {
-  if (observer_) observed_loops_.fetch_sub(1, std::memory_order_relaxed);
-  observer_ = std::move(observer);
-  if (observer_) observed_loops_.fetch_add(1, std::memory_order_relaxed);
+  observer_.swap(observer);
+  if (observer_ && !observer) observed_loops_.fetch_add(1, std::memory_order_relaxed);
+  if (!observer_ && observer) observed_loops_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Loop::see_guests_off() {

@@ -24,7 +24,9 @@ struct Server::Room {
 
 // A loop with the sessions that run on it: the server's own, or one that another thread turns. Of the server's thread are
 // `sessions` and what it asks for; all else belongs to the thread of the loop.
-struct House {
+struct ServerHouse {
+  using House = ServerHouse;
+
   // "End who is idle", "cut off who is left": sent to the loop's thread, unless it is still on its way there.
   struct Order : Posted {
     Order(House& to, void (*what)(House&)) noexcept : house(&to), does(what) {
@@ -55,7 +57,7 @@ struct House {
     void (*what)(House&);
   };
 
-  House(Server& of, Loop& on, Server::Handler handles)
+  ServerHouse(Server& of, Loop& on, Server::Handler handles)
       : server(of), loop(on), handler(std::move(handles)), farewells(std::make_shared<Farewells>()) {}
 
   Server& server;

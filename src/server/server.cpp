@@ -251,7 +251,7 @@ std::optional<Time> Server::has_to_wait() {
 }
 
 // Those that have equally many take turns.
-House& Server::least_busy() noexcept {
+ServerHouse& Server::least_busy() noexcept {
   House* least = nullptr;
   for (std::size_t i = 0; i < houses_.size(); ++i) {
     House& house = *houses_[(next_house_ + i) % houses_.size()];

@@ -223,9 +223,12 @@ void on_submission(uring::Submission& entry, int ring) noexcept {
 }
 
 void on_completion(uring::Completion& completion) noexcept {
-  if ((completion.tag & spoiled) == 0) return;
-  completion.tag &= ~spoiled;
+  const std::uint64_t tag = completion.tag & ~spoiled;
   const std::lock_guard lock(mutex);
+  // What a late cancel was for is over, and another one may be of the same name soon.
+  if (!completion.goes_on()) std::erase_if(held, [&](const Held& one) { return one.target == tag; });
+  if (completion.tag == tag) return;
+  completion.tag = tag;
   const auto found = answers.find(completion.tag);
   if (found == answers.end()) return;
   completion.result = found->second;

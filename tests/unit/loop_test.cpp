@@ -518,6 +518,22 @@ TEST(Loop, its_dump_names_what_is_waited_for) {
   loop->run();
 }
 
+TEST(Loop, an_observer_that_goes_may_turn_observing_off) {
+  struct Last {
+    Loop* loop;
+    ~Last() { loop->observe({}); }
+  };
+  fake::World world;
+  world.loop.observe([last = std::make_shared<Last>(&world.loop)](const Event&) {});
+  world.loop.observe([](const Event&) {});  // the first one goes, and so does this one
+  EXPECT_FALSE(world.loop.observed());
+  EXPECT_FALSE(Loop::any_observed());
+  world.loop.observe([](const Event&) {});
+  EXPECT_TRUE(Loop::any_observed());
+  world.loop.observe({});
+  EXPECT_FALSE(Loop::any_observed());
+}
+
 TEST(Loop, observers_see_events) {
   fake::World world;
   EXPECT_FALSE(world.loop.observed());
