@@ -227,13 +227,9 @@ void on_completion(uring::Completion& completion) noexcept {
   const std::lock_guard lock(mutex);
   // What a late cancel was for is over, and another one may be of the same name soon.
   if (!completion.goes_on()) std::erase_if(held, [&](const Held& one) { return one.target == tag; });
-  if (completion.tag == tag) return;
-  completion.tag = tag;
-  const auto found = answers.find(completion.tag);
-  if (found == answers.end()) return;
-  completion.result = found->second;
-  completion.flags = 0;
-  answers.erase(found);
+  if (std::exchange(completion.tag, tag) == tag) return;
+  const auto answer = answers.extract(tag);
+  if (!answer.empty()) completion = {tag, answer.mapped(), 0};
 }
 
 // ---- which runs there are

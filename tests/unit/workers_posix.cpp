@@ -70,6 +70,16 @@ class OnWorkers : public testing::Test {
     };
     return loop->block_on(program);
   }
+  // Echoes, and remembers on which loop.
+  Server::Handler remembering() {
+    return [this](Stream peer, Session&) -> Task<> {
+      {
+        const std::lock_guard lock(mutex);
+        ran_on.push_back(Loop::current());
+      }
+      return echo(std::move(peer));
+    };
+  }
   // A client that is served, and stays.
   static Task<Stream> is_served(Address where) {
     Stream stream = co_await connect(where.to_string());
@@ -85,6 +95,8 @@ class OnWorkers : public testing::Test {
   std::thread::id thread = std::this_thread::get_id();
   std::unique_ptr<Loop> loop = Loop::make().value();
   Workers workers = Workers::beside(*loop, 2).value();
+  std::mutex mutex;
+  std::vector<Loop*> ran_on;  // of remembering()
   std::vector<SessionEnd> ends;
   std::size_t begun = 0;
 };
@@ -151,16 +163,7 @@ TEST_F(OnWorkers, sessions_are_dealt_evenly_and_drained_together) {
 }
 
 TEST_F(OnWorkers, who_has_the_fewest_gets_the_next) {
-  std::mutex mutex;
-  std::vector<Loop*> on;
-  auto handler = [&](Stream peer) -> Task<> {
-    {
-      const std::lock_guard lock(mutex);
-      on.push_back(Loop::current());
-    }
-    return echo(std::move(peer));
-  };
-  Server server(*loop, handler, options());
+  Server server(*loop, remembering(), options());
   deal(server);
   const Address address = server.listen("127.0.0.1:0").value().front();
   auto clients = [&]() -> Task<> {
@@ -180,7 +183,7 @@ TEST_F(OnWorkers, who_has_the_fewest_gets_the_next) {
       Stream client = co_await is_served(address);
       all[gone] = std::move(client);
       const std::lock_guard lock(mutex);
-      EXPECT_EQ(on.back(), on[gone]) << i;
+      EXPECT_EQ(ran_on.back(), ran_on[gone]) << i;
     }
   };
   const Result<> done = with_client(server, clients);
@@ -196,15 +199,6 @@ TEST_F(OnWorkers, a_connection_that_a_loop_cannot_take_in_is_closed_and_the_next
   chosen.on_pause = [&](bool resumed, std::string_view reason) {
     here();
     pauses.push_back((resumed ? "resumed: " : "paused: ") + std::string(reason));
-  };
-  std::mutex mutex;
-  std::vector<Loop*> on;
-  auto handler = [&](Stream peer) -> Task<> {
-    {
-      const std::lock_guard lock(mutex);
-      on.push_back(Loop::current());
-    }
-    return echo(std::move(peer));
   };
   Loop* worker = workers.loops().front();
   struct Shortage : Posted {
@@ -223,7 +217,7 @@ TEST_F(OnWorkers, a_connection_that_a_loop_cannot_take_in_is_closed_and_the_next
     worker->post(shortage);
     shortage.done.acquire();
   };
-  Server server(*loop, handler, std::move(chosen));
+  Server server(*loop, remembering(), std::move(chosen));
   ASSERT_TRUE(server.deal_to(*worker));
   const Address address = server.listen("127.0.0.1:0").value().front();
   auto clients = [&]() -> Task<> {
@@ -239,7 +233,7 @@ TEST_F(OnWorkers, a_connection_that_a_loop_cannot_take_in_is_closed_and_the_next
   };
   const Result<> done = with_client(server, clients);
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_EQ(on, (std::vector<Loop*>{loop.get(), worker}));
+  EXPECT_EQ(ran_on, (std::vector<Loop*>{loop.get(), worker}));
   EXPECT_EQ(begun, 2U);
   EXPECT_EQ(ends.size(), 2U);
   EXPECT_EQ(server.accepted(), 3U);
