@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds what a round trip costs, so that it cannot creep: instructions of the program itself, and system calls, both of the
 five-line echo with 64 connections and 64 bytes. A busy machine costs a little more of both, as less comes together in a turn:
-so the best of three attempts counts.
+so the best of six attempts counts.
 test_cost.py FOLDER: the folder with the built programs."""
 
 import contextlib
@@ -21,7 +21,7 @@ FOLDER = pathlib.Path(sys.argv.pop(1))
 PATIENCE = 100  # seconds
 CONNECTIONS = 64
 FEW, MANY = 4_000, 12_000  # round trips; the difference of two runs leaves start and end out
-ATTEMPTS = 3
+ATTEMPTS = 6
 
 # What was reached, and a little more: other versions of the compiler count differently, and so does another load, where answers
 # come in other turns. The goal is 400 (docs/decisions/0023-what-a-round-trip-costs.md).

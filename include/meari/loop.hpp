@@ -64,8 +64,10 @@ struct LoopOptions {
   // Told when a Task that was spawned on the loop itself fails; nobody else is harmed by it. Without a handler the
   // message goes to standard error, except for a peer that has gone.
   FailureHandler on_failure;
-  unsigned steps_per_turn = 256;  // how many Ready may run before the backend is asked for news again
-  unsigned helper_threads = 4;    // the most that offload() starts
+  // How many Ready may run before the backend is asked for news again; one less for each 2 KiB that they receive or send
+  // at once.
+  unsigned steps_per_turn = 256;
+  unsigned helper_threads = 4;  // the most that offload() starts
 };
 
 // Something that lives on behind a Task's back and must be over before the loop is: a connection that lingers.

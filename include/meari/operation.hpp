@@ -51,9 +51,11 @@ struct Ready {
   Ready* next = nullptr;
 };
 
-// First in, first out.
+// First in, first out. A turn takes a limited number of steps from it.
 class ReadyList {
  public:
+  static constexpr std::size_t bytes_a_step = 2048;
+
   ReadyList() noexcept = default;
   ReadyList(const ReadyList&) = delete;
   ReadyList& operator=(const ReadyList&) = delete;
@@ -72,6 +74,18 @@ class ReadyList {
       ready->next = nullptr;
     }
     return ready;
+  }
+  void begin_turn(unsigned steps) noexcept { steps_left_ = steps; }
+  [[nodiscard]] bool take_step() noexcept {
+    if (steps_left_ == 0) return false;
+    --steps_left_;
+    return true;
+  }
+  // A step has moved so many bytes by itself. Others are given up for it, so that a turn stays short and who has much to move
+  // does not keep the news from those who wait for theirs.
+  void charge(std::size_t bytes) noexcept {
+    const std::size_t steps = bytes / bytes_a_step;
+    steps_left_ = steps < steps_left_ ? steps_left_ - static_cast<unsigned>(steps) : 0;
   }
   // Appends all of `other`, which is empty afterwards.
   void append(ReadyList& other) noexcept {
@@ -93,6 +107,7 @@ class ReadyList {
  private:
   Ready* first_ = nullptr;
   Ready** end_ = &first_;  // where the next one goes
+  unsigned steps_left_ = 0;
 };
 
 // A Ready with a time. Set and unset through the loop, which keeps them all in one heap.

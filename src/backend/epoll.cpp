@@ -71,6 +71,7 @@ class Epoll final : public Kernel<Epoll> {
       watch(slot);
     } else if (try_receive(slot, receive)) {
       slot.waiting = nullptr;
+      ready_.charge(receive.chunk.size());
       return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
     }
     return Submitted::pending;
@@ -151,6 +152,7 @@ class Epoll final : public Kernel<Epoll> {
   [[gnu::noinline]] Submitted start_other_send(Slot& slot, Send& send) {
     Error error;
     const Went result = try_send(slot, send, error);
+    ready_.charge(send.sent);
     return started(slot, send, result, std::move(error));
   }
   [[gnu::noinline]] Submitted sent_in_part(Slot& slot, Send& send, std::ptrdiff_t count) {

@@ -1,6 +1,6 @@
 // Pool: the memory that received bytes stand in, one for each backend, used in the same way by all of them.
 //
-// Slabs of 64 KiB are filled from the front and shared by many connections; a slab comes back when the last Chunk in
+// Slabs of 128 KiB are filled from the front and shared by many connections; a slab comes back when the last Chunk in
 // it has gone. A connection that waits owns nothing here. Two ways to fill:
 //   room()/commit()   the backend receives into the open slab itself (epoll, wire, completion ports)
 //   take()            the backend hands whole slabs to the kernel, which fills them (io_uring's buffer ring)
@@ -22,7 +22,7 @@ inline namespace v1 {
 
 class Pool {
  public:
-  static constexpr std::size_t slab_bytes = std::size_t{64} << 10;
+  static constexpr std::size_t slab_bytes = std::size_t{128} << 10;
 
   explicit Pool(std::size_t budget_bytes) noexcept;
   Pool(const Pool&) = delete;
@@ -37,6 +37,10 @@ class Pool {
     if (open_ == nullptr || slab_bytes - filled_ < least) [[unlikely]]
       return room_in_the_next();
     return {open_->memory + filled_, slab_bytes - filled_};
+  }
+  // Whether room() would find some, as far as the budget goes.
+  [[nodiscard]] bool has_room(std::size_t least) const noexcept {
+    return !used_up() || (open_ != nullptr && (open_->references == 1 || slab_bytes - filled_ >= least));
   }
   // The first `count` bytes of the room, as a loan. Nothing else may have been committed meanwhile.
   [[nodiscard]] Chunk commit(std::span<std::byte> room, std::size_t count) noexcept {

@@ -78,12 +78,12 @@ struct alignas(8) Slot {
   bool local : 1 = false;        // a Unix-domain socket
   bool watches_out : 1 = false;  // epoll tells when it is writable
   bool unwatched : 1 = false;    // epoll refused it
-  bool hung_up : 1 = false;      // epoll: FIN, RST or an error is waiting behind what is readable
+  bool hung_up : 1 = false;      // FIN, RST or an error is waiting behind what is readable
   bool armed : 1 = false;        // uring: a receive is in the kernel
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
   bool bulk : 1 = false;         // uring: it receives so much at a time that it is polled, and asked directly
-  bool polled : 1 = false;       // uring: what is armed is a poll, although it is a stream
+  bool polled : 1 = false;       // uring: that poll is in the kernel
 
   // A stream that goes on, and for which nobody waits: what a receive gets is what is unread, or what comes next.
   [[nodiscard]] bool receives() const noexcept {

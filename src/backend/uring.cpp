@@ -11,11 +11,9 @@ inline namespace v1 {
 namespace uring {
 
 namespace {
-constexpr int most_small = 4 << 10;  // the same: it is bulk no more
 constexpr std::size_t most_brought =
-    64 << 10;                                 // bytes received directly before those who wait for them have their turn
-constexpr std::size_t least_room = 16 << 10;  // bytes that a recv() is offered at the least
-constexpr unsigned sends_on_the_spot = 4;     // in a turn with one completion
+    64 << 10;                              // bytes received directly before those who wait for them have their turn
+constexpr unsigned sends_on_the_spot = 4;  // in a turn with one completion
 constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
 constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
 constexpr std::size_t parcels_kept = 64;
@@ -119,7 +117,7 @@ msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
 
 // Nothing is in the kernel yet that would bring it something.
 Submitted Uring::start_first_receive(Slot& slot, Receive& receive) {
-  if (somebody_starves()) {
+  if (somebody_starves() && (!slot.bulk || pool_.scarce())) {
     starve(slot);  // behind those who have waited longer
   } else if (slot.bulk) {
     return start_bulk(slot, receive);
@@ -127,52 +125,6 @@ Submitted Uring::start_first_receive(Slot& slot, Receive& receive) {
     arm(slot);
   }
   return Submitted::pending;
-}
-
-// Where much comes at a time the ring has nothing to offer: what counts is that one message after the other passes through
-// the same warm slab, as with epoll. So the ring only says when there is something (docs/decisions/0015-large-messages.md).
-Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
-  if (slot.readable && try_receive(slot, receive)) {
-    slot.waiting = nullptr;
-    return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
-  }
-  if (!slot.readable) poll(slot, Kind::poll_in);
-  return Submitted::pending;
-}
-
-// recv(), once. True: the receive has its outcome. False: it waits, for bytes or for memory.
-bool Uring::try_receive(Slot& slot, Receive& receive) {
-  const std::span<std::byte> room = pool_.room(least_room);
-  if (room.empty()) {
-    if (!pool_.used_up()) {  // the system has no memory, and what others give back may never come
-      receive.error = Errc::out_of_memory;
-      return true;
-    }
-    starve(slot);
-    return false;
-  }
-  const std::size_t wanted = std::min(room.size(), receive.limit);
-  std::ptrdiff_t count = 0;
-  do {
-    count = sys::recv(slot.descriptor, room.data(), wanted, MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (count < 0 && sys::last_error() == EINTR);
-  if (count > 0) {
-    count_received(slot, static_cast<std::size_t>(count));
-    brought_ += static_cast<std::size_t>(count);
-    receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
-    slot.bulk = count > most_small;
-    slot.readable = static_cast<std::size_t>(count) == wanted;
-    return true;
-  }
-  if (count == 0) {
-    end_came(slot);
-  } else if (const int code = sys::last_error(); code == EAGAIN || code == EWOULDBLOCK) {
-    slot.readable = false;
-    return false;
-  } else {
-    failure_came(slot, system_error(code, "read"));
-  }
-  return answer(slot, receive);
 }
 
 // Goes on with a receive that waits, and has nothing in the kernel.
@@ -184,6 +136,7 @@ void Uring::ask(Slot& slot) {
 
 void Uring::arm(Slot& slot) {
   if (!buffers_.refill()) return starve(slot);
+  if (slot.polled) withdraw(slot, Kind::poll_in);
   Submission& receive = submission(Kind::receive, slot, IORING_OP_RECV);
   receive.flags = IOSQE_BUFFER_SELECT;
   receive.buf_group = Buffers::group;
@@ -300,7 +253,9 @@ Submitted Uring::send_at_once(Slot& slot, Send& send) {
     error = finish(slot);
   } else {
     if (on_the_spot_ > 0) --on_the_spot_;
-    if (!try_send(slot, send, error)) {
+    const bool is_over = try_send(slot, send, error);
+    if (send.count != 0) ready_.charge(send.sent);
+    if (!is_over) {
       wait_to_send(slot, send);
       send_in_ring(slot, send, 0);
       return Submitted::pending;
@@ -440,7 +395,7 @@ void Uring::lose_ring() noexcept {
     Slot& slot = slots_.at(place);
     if (!slot.in_use) continue;
     slot.in_kernel = 0;
-    slot.sending = slot.armed = slot.watches_out = false;
+    slot.sending = slot.armed = slot.polled = slot.watches_out = false;
     if (!slot.closing) continue;
     everybody_leaves(slot);
     gone(slot);
@@ -514,7 +469,7 @@ void Uring::take(Completion completion, Ring::Following following) {
       break;
     case Kind::send: sent(slot, completion.result); break;
     case Kind::connect: connect_ended(slot, completion.result); break;
-    default: polled(slot, kind, completion.result);
+    default: polled(slot, kind, completion);
   }
   if (slot.closing && slot.in_kernel == 0) gone(slot);
 }
@@ -579,7 +534,9 @@ void Uring::feed_some() {
     Slot& slot = slots_.at(first_starved_);
     if (slot.readable && room-- == 0) return;
     unstarve(slot);
-    if (receiver(slot) != nullptr && !slot.armed) ask(slot);
+    if (receiver(slot) == nullptr || slot.armed) continue;
+    if (!pool_.has_room(least_room)) slot.bulk = false;  // what the ring holds is all that there is
+    ask(slot);
   }
 }
 

@@ -11,6 +11,7 @@
 // What is in the kernel for a slot is counted in `in_kernel`; the descriptor is closed when that is 0, not before.
 //
 //   uring.cpp              making, turning, and what becomes of a message
+//   uring_bulk.cpp         what becomes of large messages
 //   uring_operations.cpp   what becomes of everything else
 //   uring_buffers.hpp      slabs in the hands of the kernel     uring_ring.hpp   the two queues
 #pragma once
@@ -66,6 +67,7 @@ struct Parcel {
 class Uring final : public Kernel<Uring> {
  public:
   static constexpr os::Blocking blocking = os::Blocking::yes;
+  static constexpr std::size_t least_room = 16 << 10;  // bytes that a recv() is offered at the least
   static constexpr std::size_t least_bulk = 24 << 10;  // bytes of one receive, or of one send
 
   explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
@@ -125,8 +127,9 @@ class Uring final : public Kernel<Uring> {
 
   // ---- readiness: of listeners, of datagram sockets, and of descriptors that belong to others
   void poll(Slot& slot, Kind kind);
-  void polled(Slot& slot, Kind kind, int result);
-  void polled_for_bulk(Slot& slot, int result);
+  void polled(Slot& slot, Kind kind, const Completion& completion);
+  void watch_bulk(Slot& slot);
+  void watched_bulk(Slot& slot, const Completion& completion);
   bool try_again(Slot& slot, Operation& operation);
 
   // ---- ends

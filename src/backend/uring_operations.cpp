@@ -115,17 +115,16 @@ void Uring::poll(Slot& slot, Kind kind) {
   const bool in = kind == Kind::poll_in;
   if (in ? slot.armed : slot.watches_out) return;
   set_polled(slot, kind, true);
-  slot.polled = slot.role == Role::stream;
   Submission& entry = submission(kind, slot, IORING_OP_POLL_ADD);
   entry.poll32_events = in ? POLLIN | POLLRDHUP : POLLOUT;
 }
 
-void Uring::polled(Slot& slot, Kind kind, int result) {
+void Uring::polled(Slot& slot, Kind kind, const Completion& completion) {
+  const int result = completion.result;
+  if (slot.role == Role::stream) return watched_bulk(slot, completion);
   set_polled(slot, kind, false);
-  slot.polled = false;
   if (slot.closing) return;
   if (kind == Kind::poll_in) slot.readable = true;
-  if (slot.role == Role::stream) return polled_for_bulk(slot, result);
   for (Operation* at = slot.waiting; at != nullptr;) {
     auto* next = static_cast<Operation*>(at->next);
     if (is_for(*at, kind)) {
@@ -139,16 +138,6 @@ void Uring::polled(Slot& slot, Kind kind, int result) {
     }
     at = next;
   }
-}
-
-void Uring::polled_for_bulk(Slot& slot, int result) {
-  Receive* receive = receiver(slot);
-  if (receive == nullptr || slot.starved) return;
-  if (result < 0 && result != -ECANCELED && result != -EINTR) {
-    failure_came(slot, system_error(-result, "read"));
-    return settle_receive(slot);
-  }
-  ask(slot);
 }
 
 bool Uring::try_again(Slot& slot, Operation& operation) {
@@ -194,7 +183,8 @@ void Uring::shut(Slot& slot) {
 }
 
 void Uring::withdraw_all(Slot& slot) {
-  if (slot.armed) withdraw(slot, slot.role == Role::stream && !slot.polled ? Kind::receive : Kind::poll_in);
+  if (slot.armed) withdraw(slot, slot.role == Role::stream ? Kind::receive : Kind::poll_in);
+  if (slot.polled) withdraw(slot, Kind::poll_in);
   if (slot.watches_out) withdraw(slot, Kind::poll_out);
   if (slot.sending) withdraw(slot, first_send(slot) != nullptr ? Kind::send : Kind::connect);
 }

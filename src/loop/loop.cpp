@@ -146,12 +146,13 @@ std::size_t Loop::turn(Time until) {
 
 std::size_t Loop::run_ready() {
   std::size_t ran = 0;
-  for (unsigned left = options_.steps_per_turn;; ++ran) {
+  ready_->begin_turn(options_.steps_per_turn);
+  for (;; ++ran) {
     Ready* ready = next_;
     if (ready != nullptr) {
       next_ = nullptr;
     } else {
-      if (left-- == 0) break;
+      if (!ready_->take_step()) break;
       streak_ = 0;
       ready = ready_->pop();
       if (ready == nullptr) break;

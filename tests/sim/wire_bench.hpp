@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "src/backend/pool.hpp"
 #include "src/backend/wire.hpp"
 
 namespace meari {

@@ -384,10 +384,10 @@ TEST(Wire, an_idle_connection_owns_no_buffer) {
 TEST(Wire, receives_wait_for_memory_in_their_order) {
   Bench net;
   const HostId host = net.wire.add_host();
-  net.backends.push_back(make_wire_backend(net.wire, host, 2 * (64U << 10)));  // two slabs
+  net.backends.push_back(make_wire_backend(net.wire, host, 2 * Pool::slab_bytes));
   Backend& backend = *net.backends.back();
   std::vector<std::pair<SlotId, SlotId>> pairs;
-  const std::string big(64U << 10, 'm');
+  const std::string big(Pool::slab_bytes, 'm');
   for (int i = 0; i < 4; ++i) {
     pairs.push_back(backend.pair().value());
     ASSERT_FALSE(net.send(backend, pairs.back().first, big));

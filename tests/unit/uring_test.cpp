@@ -15,6 +15,7 @@
 #include <thread>
 
 #include <meari/dice.hpp>
+#include "src/backend/pool.hpp"
 #include "src/backend/uring.hpp"
 #include "src/backend/uring_probe.hpp"
 #include "src/os/native.hpp"
@@ -124,7 +125,7 @@ TEST_P(Uring, a_light_load_never_leaves_the_first_slab) {
 }
 
 TEST_P(Uring, the_pool_is_whole_after_chunks_of_every_lifetime) {
-  for (const std::size_t pool : {std::size_t{2} << 16, std::size_t{64} << 20}) {
+  for (const std::size_t pool : {2 * Pool::slab_bytes, std::size_t{64} << 20}) {
     make({.pool_bytes = pool});
     Dice dice(pool);
     std::vector<std::pair<SlotId, SlotId>> pairs;
@@ -161,12 +162,12 @@ TEST_P(Uring, the_pool_is_whole_after_chunks_of_every_lifetime) {
 }
 
 TEST_P(Uring, a_reader_without_memory_goes_on_when_some_has_come_back) {
-  make({.pool_bytes = std::size_t{2} << 16});
+  make({.pool_bytes = 2 * Pool::slab_bytes});
   const auto [client, server] = connected();
   const auto [other_client, other_server] = connected();
   std::vector<Chunk> kept;
   std::size_t size = 0;
-  while (size < (100U << 10)) {  // most of both slabs
+  while (size < (200U << 10)) {  // most of both slabs
     send(client, std::string(10'000, 'x'));
     for (std::size_t more = 0; more < 10'000;) {
       kept.push_back(receive(server));
@@ -262,10 +263,10 @@ TEST_P(Uring, what_comes_late_for_a_slot_does_not_reach_the_next_one) {
 // The pool has more to give and the system has not: nobody waits for what others give back. The bytes stay where they are.
 TEST_P(Uring, a_receive_fails_where_the_system_has_no_memory_and_goes_on_when_it_has) {
   if (!support::counts_allocations()) GTEST_SKIP() << "a sanitizer owns operator new";
-  make({.pool_bytes = std::size_t{4} << 16});
+  make({.pool_bytes = 4 * Pool::slab_bytes});
   const auto [client, server] = connected();
   constexpr std::size_t piece = 4096;  // that no slab's end cuts in two
-  const std::string text = pattern(1, 0, 64 * piece);
+  const std::string text = pattern(1, 0, 128 * piece);
   std::vector<Chunk> kept;
   kept.reserve(text.size());
   std::size_t sent = 0, got = 0;
@@ -284,7 +285,7 @@ TEST_P(Uring, a_receive_fails_where_the_system_has_no_memory_and_goes_on_when_it
     }
   }
   EXPECT_EQ(error, Errc::out_of_memory);
-  EXPECT_LT(backend_->bytes_on_loan(), std::size_t{4} << 16) << "it is the pool that had no more";
+  EXPECT_LT(backend_->bytes_on_loan(), 4 * Pool::slab_bytes) << "it is the pool that had no more";
   while (got < sent) {
     const Chunk chunk = receive(server);
     ASSERT_FALSE(chunk.empty());

@@ -1,0 +1,90 @@
+// Large messages: the ring only says when there is something, and they are received directly.
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "src/backend/uring_backend.hpp"
+
+namespace meari {
+inline namespace v1 {
+namespace uring {
+
+namespace {
+constexpr std::size_t most_small = 4 << 10;  // bytes of one receive: the stream's messages are not large any more
+}
+
+// Where much comes at a time the ring has nothing to offer: what counts is that one message after the other passes through
+// the same warm slab, as with epoll. So the ring only says when there is something (docs/decisions/0015-large-messages.md).
+Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
+  if (slot.readable && try_receive(slot, receive)) {
+    slot.waiting = nullptr;
+    ready_.charge(receive.chunk.size());
+    return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
+  }
+  if (!slot.readable) watch_bulk(slot);
+  return Submitted::pending;
+}
+
+// recv(), once. True: the receive has its outcome. False: it waits, for bytes or for memory.
+bool Uring::try_receive(Slot& slot, Receive& receive) {
+  const std::span<std::byte> room = pool_.room(least_room);
+  if (room.empty()) {
+    if (!pool_.used_up()) {  // the system has no memory, and what others give back may never come
+      receive.error = Errc::out_of_memory;
+      return true;
+    }
+    starve(slot);
+    return false;
+  }
+  const std::size_t wanted = std::min(room.size(), receive.limit);
+  std::ptrdiff_t count = 0;
+  do {
+    count = sys::recv(slot.descriptor, room.data(), wanted, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (count < 0 && sys::last_error() == EINTR);
+  if (count > 0) {
+    count_received(slot, static_cast<std::size_t>(count));
+    brought_ += static_cast<std::size_t>(count);
+    receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
+    slot.bulk = static_cast<std::size_t>(count) > most_small || static_cast<std::size_t>(count) == wanted;
+    // Nothing more is there, unless the end of the stream waits behind it, or nobody would tell.
+    slot.readable = static_cast<std::size_t>(count) == wanted || slot.hung_up || !slot.polled;
+    return true;
+  }
+  if (count == 0) {
+    end_came(slot);
+  } else if (const int code = sys::last_error(); code == EAGAIN || code == EWOULDBLOCK) {
+    slot.readable = false;
+    return false;
+  } else {
+    failure_came(slot, system_error(code, "read"));
+  }
+  return answer(slot, receive);
+}
+
+// Like epoll with EPOLLET: asked once, and told of everything that comes from then on.
+void Uring::watch_bulk(Slot& slot) {
+  if (slot.polled) return;
+  slot.polled = true;
+  Submission& entry = submission(Kind::poll_in, slot, IORING_OP_POLL_ADD);
+  entry.poll32_events = POLLIN | POLLRDHUP;
+  entry.len = IORING_POLL_ADD_MULTI;
+}
+
+void Uring::watched_bulk(Slot& slot, const Completion& completion) {
+  if (!completion.goes_on()) slot.polled = false;
+  if (slot.closing || !slot.bulk) return;
+  const int result = completion.result;
+  slot.readable = true;
+  slot.hung_up = slot.hung_up || (result > 0 && (result & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+  if (receiver(slot) == nullptr || slot.starved) return;
+  if (result < 0 && result != -ECANCELED && result != -EINTR) {
+    failure_came(slot, system_error(-result, "read"));
+    return settle_receive(slot);
+  }
+  ask(slot);
+}
+
+}  // namespace uring
+}  // namespace v1
+}  // namespace meari

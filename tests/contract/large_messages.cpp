@@ -1,0 +1,192 @@
+// Large messages come another way on some backends (docs/decisions/0015-large-messages.md). What a stream gives must not
+// depend on the way, nor on how often it changes: every byte, then the end, and a turn that stays short.
+#include <algorithm>
+#include <array>
+
+#include "loop_harness.hpp"
+
+namespace meari::test {
+namespace {
+
+class LargeMessages : public Contract {
+ protected:
+  static constexpr std::size_t large = std::size_t{200} << 10;
+
+  // From the client to the server, whatever their sizes.
+  void carry(End client, End server, std::span<const std::size_t> sizes) {
+    std::uint64_t at = 0;
+    for (const std::size_t size : sizes) {
+      const std::string text = pattern(1, at, size);
+      Tracked<Send> sending;
+      sending.chunk = Chunk::view(std::as_bytes(std::span(text.data(), text.size())));
+      start(client, sending);
+      ASSERT_EQ(receive_exactly(server, size), text) << size << " bytes at " << at;
+      ASSERT_EQ(outcome(sending), Errc::none);
+      at += size;
+    }
+  }
+  // Connected, and the server has received so much that its backend has taken to the way of large messages.
+  std::pair<End, End> used_to_large_ones() { return used_to_large_ones(connected()); }
+  std::pair<End, End> used_to_large_ones(std::pair<End, End> ends) {
+    carry(ends.first, ends.second, std::array{large, large});
+    return ends;
+  }
+};
+MEARI_EVERY_BACKEND(LargeMessages);
+
+class LargeMessagesOnLoop : public OnLoop {};
+MEARI_EVERY_BACKEND(LargeMessagesOnLoop);
+
+TEST_P(LargeMessages, alternate_with_small_ones) {
+  auto [client, server] = connected();
+  static constexpr std::array<std::size_t, 16> sizes = {100,   300'000,   50, 20'000,  1,  65'536, 4'000, large, 4'097,
+                                                        4'096, 1'000'000, 64, 131'072, 64, 64,     large};
+  for (int i = 0; i < 10; ++i) carry(client, server, sizes);
+}
+
+TEST_P(LargeMessages, are_answered_small_ones_and_the_other_way_round) {
+  auto [client, server] = connected();
+  for (int i = 0; i < 20; ++i) {
+    carry(client, server, std::array{large});
+    carry(server, client, std::array{std::size_t{10}});
+    carry(client, server, std::array{std::size_t{10}});
+    carry(server, client, std::array{large});
+  }
+}
+
+TEST_P(LargeMessages, the_end_comes_to_who_waits) {
+  auto [client, server] = used_to_large_ones();
+  Tracked<Receive> receive;
+  EXPECT_EQ(start(server, receive), Submitted::pending);
+  let_pass(1ms);
+  finish(client);
+  EXPECT_EQ(outcome(receive), Errc::none);
+  EXPECT_TRUE(receive.chunk.empty());
+}
+
+TEST_P(LargeMessages, the_end_comes_behind_the_last_bytes) {
+  auto [client, server] = used_to_large_ones(connected_to_sibling());
+  Tracked<Receive> receive;
+  EXPECT_EQ(start(server, receive), Submitted::pending);
+  let_pass(1ms);
+  Tracked<Send> last;
+  const std::string text = pattern(3, 0, 8000);  // not so small that the stream would change its way
+  last.chunk = Chunk::view(std::as_bytes(std::span(text.data(), text.size())));
+  start(client, last);
+  Tracked<Finish> end;
+  start(client, end);
+  ASSERT_TRUE(until_alone(sibling(), [&] { return last.over() && end.over(); }));  // the server is told of both at once
+  EXPECT_EQ(outcome(receive), Errc::none);
+  EXPECT_EQ(receive.chunk.text(), text);
+  EXPECT_EQ(this->receive(server), "");
+}
+
+TEST_P(LargeMessages, the_end_comes_behind_a_large_one_of_a_peer_that_has_closed) {
+  auto [client, server] = used_to_large_ones();
+  const std::string text = pattern(5, 0, large);
+  Tracked<Receive> receive;
+  receive.limit = 50'000;
+  start(server, receive);
+  Tracked<Send> sending;
+  sending.chunk = Chunk::view(std::as_bytes(std::span(text.data(), text.size())));
+  start(client, sending);
+  EXPECT_EQ(outcome(receive), Errc::none);
+  std::string got{receive.chunk.text()};
+  receive.chunk = Chunk();
+  got += receive_exactly(server, text.size() / 2);
+  EXPECT_EQ(outcome(sending), Errc::none);
+  close(client);
+  got += receive_all(server);
+  EXPECT_EQ(got.size(), text.size());
+  EXPECT_TRUE(got == text);
+}
+
+TEST_P(LargeMessages, who_waits_for_one_hears_of_a_reset) {
+  MEARI_NEEDS(resets);
+  auto [client, server] = used_to_large_ones();
+  Tracked<Receive> receive;
+  start(server, receive);
+  let_pass(1ms);
+  close(client, true);
+  EXPECT_EQ(outcome(receive), Errc::connection_reset);
+  EXPECT_EQ(receive_error(server), Errc::connection_reset);
+}
+
+TEST_P(LargeMessages, a_receive_can_be_called_off_and_started_again) {
+  auto [client, server] = used_to_large_ones();
+  for (int i = 0; i < 50; ++i) {
+    Tracked<Receive> off;
+    EXPECT_EQ(start(server, off), Submitted::pending);
+    if (i % 2 == 0) let_pass(100us);
+    backend().cancel(off);
+    EXPECT_EQ(outcome(off), Errc::canceled);
+    const std::size_t size = i % 3 == 0 ? large : 100;
+    carry(client, server, std::array{size});
+  }
+}
+
+TEST_P(LargeMessages, what_comes_while_nobody_reads_stays) {
+  auto [client, server] = used_to_large_ones();
+  for (int i = 0; i < 10; ++i) {
+    const std::string small = pattern(2, static_cast<std::uint64_t>(i), 100);
+    send(client, small);
+    let_pass(1ms);
+    EXPECT_EQ(receive(server), small);
+    carry(client, server, std::array{large});
+  }
+}
+
+TEST_P(LargeMessages, a_stream_can_be_closed_while_it_waits_for_one) {
+  for (const bool abort : {false, true}) {
+    auto [client, server] = used_to_large_ones();
+    Tracked<Receive> receive;
+    start(server, receive);
+    let_pass(1ms);
+    close(server, abort);
+    EXPECT_EQ(outcome(receive), Errc::canceled);
+    close(client, true);
+  }
+}
+
+TEST_P(LargeMessages, a_descriptor_can_be_released_and_adopted_between_two) {
+  MEARI_NEEDS(system_sockets);
+  auto [client, server] = used_to_large_ones();
+  Result<Descriptor> descriptor = Errc::busy;
+  EXPECT_TRUE(until([&] { return (descriptor = backend().release(server.slot)).has_value(); }));
+  const End again = adopt(backend(), *descriptor);
+  carry(client, again, std::array{large, std::size_t{100}, large});
+}
+
+// Thirty-two streams with more to read than a turn can carry, and every read is over at once: who waits for news of
+// another stream must not wait until all of that has been read.
+TEST_P(LargeMessagesOnLoop, a_turn_stays_short_whatever_there_is_to_read) {
+  constexpr std::size_t streams_count = 32, bytes_each = std::size_t{512} << 10;
+  std::vector<std::pair<Stream, Stream>> all;
+  for (std::size_t i = 0; i < streams_count; ++i) all.push_back(streams());
+  const std::string text = pattern(1, 0, bytes_each);
+  std::size_t moved = 0, most = 0;
+  auto body = [&](Scope& scope) -> Task<> {
+    for (auto& [client, server] : all) {
+      scope.spawn([&text, &to = client]() -> Task<> {
+        co_await to.write(text);
+        co_await to.finish();
+      });
+      scope.spawn([&moved, &from = server]() -> Task<> {
+        while (const Chunk chunk = co_await from.read()) moved += chunk.size();
+      });
+    }
+    co_return;
+  };
+  auto whole = [&]() -> Task<> { co_await scoped(body); };
+  loop().spawn(whole);
+  while (loop().tasks() != 0) {
+    const std::size_t before = moved;
+    loop().turn(now() + patience);
+    most = std::max(most, moved - before);
+  }
+  EXPECT_EQ(moved, streams_count * bytes_each);
+  EXPECT_LE(most, moved / 4);
+}
+
+}  // namespace
+}  // namespace meari::test
