@@ -20,7 +20,7 @@
 namespace meari {
 inline namespace v1 {
 
-// The memory behind Chunks, counted by the Chunks in it. Either on loan from a pool (128 KiB, filled from the front,
+// The memory behind Chunks, counted by the Chunks in it. Either on loan from a pool (256 KiB, filled from the front,
 // shared by many connections) or an allocation of its own, of the right size.
 struct Slab {
   std::uint32_t references = 0;

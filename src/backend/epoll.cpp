@@ -16,7 +16,6 @@ namespace meari {
 inline namespace v1 {
 namespace {
 
-constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a recv() is offered at the least
 constexpr int events_a_wait = 256;
 constexpr int pieces_a_call = 64;
 // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the

@@ -25,7 +25,6 @@ namespace meari {
 inline namespace v1 {
 namespace {
 
-constexpr std::size_t least_room = std::size_t{16} << 10;      // bytes that a recv() is offered at the least
 constexpr std::size_t most_in_flight = std::size_t{64} << 10;  // bytes of one send that the system has at a time
 constexpr std::size_t longest_datagram = 65'535;
 constexpr int events_a_wait = 256;

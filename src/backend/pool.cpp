@@ -9,7 +9,7 @@ inline namespace v1 {
 
 namespace {
 constexpr std::size_t page_bytes = 4096;
-constexpr std::size_t idle_slabs_kept = 16;  // 2 MiB: a burst's memory goes back to the system, a turn's does not
+constexpr std::size_t idle_slabs_kept = 8;  // 2 MiB: a burst's memory goes back to the system, a turn's does not
 }  // namespace
 
 Pool::Pool(std::size_t budget_bytes) noexcept : slabs_(std::max<std::size_t>(budget_bytes / slab_bytes, 2)) {}

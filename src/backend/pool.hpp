@@ -1,6 +1,6 @@
 // Pool: the memory that received bytes stand in, one for each backend, used in the same way by all of them.
 //
-// Slabs of 128 KiB are filled from the front and shared by many connections; a slab comes back when the last Chunk in
+// Slabs of 256 KiB are filled from the front and shared by many connections; a slab comes back when the last Chunk in
 // it has gone. A connection that waits owns nothing here. Two ways to fill:
 //   room()/commit()   the backend receives into the open slab itself (epoll, wire, completion ports)
 //   take()            the backend hands whole slabs to the kernel, which fills them (io_uring's buffer ring)
@@ -22,7 +22,7 @@ inline namespace v1 {
 
 class Pool {
  public:
-  static constexpr std::size_t slab_bytes = std::size_t{128} << 10;
+  static constexpr std::size_t slab_bytes = std::size_t{256} << 10;
 
   explicit Pool(std::size_t budget_bytes) noexcept;
   Pool(const Pool&) = delete;

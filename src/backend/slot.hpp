@@ -83,6 +83,7 @@ struct alignas(8) Slot {
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
   bool bulk : 1 = false;         // uring: it receives so much at a time that it is polled, and asked directly
+  bool deep : 1 = false;         // uring: of these, it had more to give than may be unread
   bool polled : 1 = false;       // uring: that poll is in the kernel
 
   // A stream that goes on, and for which nobody waits: what a receive gets is what is unread, or what comes next.

@@ -176,8 +176,7 @@ void SlotBackend::unstarve(Slot& slot) noexcept {
 }
 
 Slot* SlotBackend::next_to_feed() noexcept {
-  // The slab that is being filled counts only when somebody has something in it.
-  if (first_starved_ == Slot::nobody || pool_.bytes_on_loan() >= pool_.slab_budget() * Pool::slab_bytes) return nullptr;
+  if (first_starved_ == Slot::nobody || !pool_.has_room(least_room)) return nullptr;
   Slot& slot = slots_.at(first_starved_);
   unstarve(slot);
   return &slot;

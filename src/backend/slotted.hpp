@@ -36,6 +36,8 @@ class SlotBackend : public Backend {
   [[nodiscard]] std::size_t bytes_on_loan() const noexcept override { return pool_.bytes_on_loan(); }
 
  protected:
+  static constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a receive is offered at the least
+
   // ---- outcomes
   static Submitted done(Operation& operation) noexcept {
     operation.state = Operation::State::completed;

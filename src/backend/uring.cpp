@@ -143,7 +143,9 @@ void Uring::arm(Slot& slot) {
   // Without the poll the kernel would look at an empty queue first, and with no buffer left it would fail at once.
   if (!slot.readable) receive.ioprio |= IORING_RECVSEND_POLL_FIRST;
   // A multishot receive on a Unix-domain socket may miss the end of the stream.
-  if (current_ && !slot.local) {
+  if (!current_ || slot.local || slot.bulk) {
+    receive.len = Slot::most_unread;
+  } else {
     receive.ioprio |= IORING_RECV_MULTISHOT;
     // The credit: no byte more once `optlen` is reached. It may be passed by one call's worth, so it is half of it.
     receive.len = Slot::most_unread / 2;
@@ -195,8 +197,9 @@ void Uring::received(Slot& slot, const Completion& completion, const Ring::Follo
   }
   if (completion.result <= 0) [[unlikely]]
     return received_nothing(slot, completion.result);
-  if (static_cast<std::size_t>(completion.result) >= least_bulk) [[unlikely]]
-    slot.bulk = true;
+  const auto size = static_cast<std::size_t>(completion.result);
+  slot.bulk = size >= least_bulk || (slot.bulk && size > most_small);
+  slot.deep = slot.bulk && slot.readable;
   Receive* receive = receiver(slot);
   if (receive == nullptr || slot.last_unread != nullptr || slot.failure || chunk.size() > receive->limit ||
       following.is_for(completion.tag)) [[unlikely]] {
@@ -384,7 +387,9 @@ void Uring::wait(Time until) {
   begin_turn(kernel::now());
   reap();
   if (ring_.failure()) lose_ring();
-  on_the_spot_ = whole && !has_left_some_ && happened_ <= 1 ? sends_on_the_spot : 0;
+  const bool is_all = whole && !has_left_some_;
+  quiet_turns_ = is_all && happened_ <= most_quiet ? std::min(quiet_turns_ + 1, quiet_for_long) : 0;
+  on_the_spot_ = is_all && happened_ <= 1 ? sends_on_the_spot : 0;
 }
 
 // What is in the kernel must not touch the memory of those who are told now: the ring goes first.
@@ -438,6 +443,7 @@ void Uring::reap() {
                has_left_some_ = brought_ >= most_brought;
                return !has_left_some_;
              });
+  has_left_some_ = has_left_some_ && !ring_.all_seen();
   settle_touched();
 }
 
@@ -499,7 +505,9 @@ void Uring::settle_touched() {
     if (receiver(slot) != nullptr) join_pieces(slot);
     settle_receive(slot);
     if (receiver(slot) == nullptr || slot.armed || slot.starved) continue;
-    if (ran_out_) {
+    if (ran_out_ && slot.bulk) {
+      watch_bulk(slot);  // so that large ones come one after the other
+    } else if (ran_out_) {
       starve(slot);  // all at once they would only find nothing again
     } else {
       ask(slot);

@@ -67,8 +67,11 @@ struct Parcel {
 class Uring final : public Kernel<Uring> {
  public:
   static constexpr os::Blocking blocking = os::Blocking::yes;
-  static constexpr std::size_t least_room = 16 << 10;  // bytes that a recv() is offered at the least
   static constexpr std::size_t least_bulk = 24 << 10;  // bytes of one receive, or of one send
+  static constexpr std::size_t most_small = 4 << 10;   // the same: it is bulk no more
+  static constexpr unsigned most_quiet = 2;            // completions in a quiet turn
+  static constexpr unsigned quiet_for_a_while = 16;    // such turns, one after the other
+  static constexpr unsigned quiet_for_long = 1000;
 
   explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
     begin_turn(kernel::now());
@@ -190,6 +193,7 @@ class Uring final : public Kernel<Uring> {
   unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
   unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
   unsigned happened_ = 0;       // completions of slots in this turn
+  unsigned quiet_turns_ = 0;    // one after the other, up to this one
   std::size_t brought_ = 0;     // bytes received directly in this turn
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;

@@ -10,10 +10,6 @@ namespace meari {
 inline namespace v1 {
 namespace uring {
 
-namespace {
-constexpr std::size_t most_small = 4 << 10;  // bytes of one receive: the stream's messages are not large any more
-}
-
 // Where much comes at a time the ring has nothing to offer: what counts is that one message after the other passes through
 // the same warm slab, as with epoll. So the ring only says when there is something (docs/decisions/0015-large-messages.md).
 Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
@@ -22,7 +18,13 @@ Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
     ready_.charge(receive.chunk.size());
     return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
   }
-  if (!slot.readable) watch_bulk(slot);
+  if (slot.readable) return Submitted::pending;
+  // Alone, a message of which the ring can bring all saves a call that way. It is not worth to change to and fro for it.
+  if (!slot.deep && quiet_turns_ >= (slot.polled ? quiet_for_long : quiet_for_a_while)) {
+    arm(slot);
+  } else {
+    watch_bulk(slot);
+  }
   return Submitted::pending;
 }
 
@@ -47,8 +49,9 @@ bool Uring::try_receive(Slot& slot, Receive& receive) {
     brought_ += static_cast<std::size_t>(count);
     receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
     slot.bulk = static_cast<std::size_t>(count) > most_small || static_cast<std::size_t>(count) == wanted;
-    // Nothing more is there, unless the end of the stream waits behind it, or nobody would tell.
-    slot.readable = static_cast<std::size_t>(count) == wanted || slot.hung_up || !slot.polled;
+    slot.deep = static_cast<std::size_t>(count) > Slot::most_unread;
+    // Nothing more is there, unless the end of the stream waits behind it.
+    slot.readable = static_cast<std::size_t>(count) == wanted || slot.hung_up;
     return true;
   }
   if (count == 0) {
@@ -77,7 +80,8 @@ void Uring::watched_bulk(Slot& slot, const Completion& completion) {
   const int result = completion.result;
   slot.readable = true;
   slot.hung_up = slot.hung_up || (result > 0 && (result & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
-  if (receiver(slot) == nullptr || slot.starved) return;
+  // What a receive in the ring is going to bring comes before what could be received here.
+  if (receiver(slot) == nullptr || slot.starved || slot.armed) return;
   if (result < 0 && result != -ECANCELED && result != -EINTR) {
     failure_came(slot, system_error(-result, "read"));
     return settle_receive(slot);

@@ -11,7 +11,6 @@ namespace meari {
 inline namespace v1 {
 
 namespace {
-constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a receive is offered at the least
 constexpr std::size_t pieces_a_call = 64;
 constexpr std::size_t longest_datagram = 65'535;
 }  // namespace

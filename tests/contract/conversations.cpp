@@ -231,7 +231,7 @@ TEST_P(Conversations, keep_every_byte_in_its_place_between_siblings) {
 }
 
 TEST_P(Conversations, keep_every_byte_in_its_place_with_two_slabs) {
-  with_pool(std::size_t{256} << 10);
+  with_pool(std::size_t{512} << 10);
   if (const char* seed = std::getenv("MEARI_SEED")) return converse(*this, std::strtoull(seed, nullptr, 10), false);
   const std::uint64_t last = missing(GetParam(), Need::quick_system).empty() ? 206 : 201;
   for (std::uint64_t seed = 201; seed <= last && !HasFatalFailure(); ++seed) converse(*this, seed, false);

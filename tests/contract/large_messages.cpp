@@ -2,6 +2,7 @@
 // depend on the way, nor on how often it changes: every byte, then the end, and a turn that stays short.
 #include <algorithm>
 #include <array>
+#include <deque>
 
 #include "loop_harness.hpp"
 
@@ -51,6 +52,39 @@ TEST_P(LargeMessages, are_answered_small_ones_and_the_other_way_round) {
     carry(server, client, std::array{std::size_t{10}});
     carry(client, server, std::array{std::size_t{10}});
     carry(server, client, std::array{large});
+  }
+}
+
+// Alone they may come by another way than among many, and after a while of that the way changes.
+TEST_P(LargeMessages, come_whole_alone_and_among_many) {
+  const int alone = missing(GetParam(), Need::quick_system).empty() ? 1100 : 20;
+  std::deque<std::pair<End, End>> all;
+  std::deque<Receiver> receivers;
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    all.push_back(connected());
+    receivers.emplace_back(*this, all.back().second, i);
+  }
+  std::vector<std::uint64_t> sent(all.size());
+  const auto send_some = [&](std::size_t i, std::size_t count) {
+    const std::string text = pattern(i, sent[i], count);
+    send(all[i].first, text);
+    sent[i] += count;
+  };
+  for (int round = 0; round < 4; ++round) {
+    for (int times = 0; times < 20; ++times)
+      for (std::size_t i = 0; i < all.size(); ++i) send_some(i, large);
+    for (int times = 0; times < alone; ++times) {
+      send_some(0, times % 2 == 0 ? 30'000 : 130'000);
+      ASSERT_TRUE(until([&] { return receivers[0].received() == sent[0] || receivers[0].over(); }));
+    }
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_TRUE(until([&] { return receivers[i].received() == sent[i] || receivers[i].over(); }));
+    EXPECT_TRUE(receivers[i].right()) << i;
+    finish(all[i].first);
+    EXPECT_TRUE(until([&] { return receivers[i].over(); }));
+    EXPECT_TRUE(receivers[i].ended()) << i;
+    EXPECT_EQ(receivers[i].received(), sent[i]);
   }
 }
 

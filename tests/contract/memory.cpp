@@ -11,7 +11,7 @@ namespace {
 
 class Memory : public Contract {
  protected:
-  static constexpr std::size_t two_slabs = std::size_t{256} << 10;
+  static constexpr std::size_t two_slabs = std::size_t{512} << 10;
 
   void SetUp() override {
     Contract::SetUp();
@@ -182,7 +182,7 @@ TEST_P(Memory, chunks_that_somebody_keeps_hold_up_the_others_until_they_are_let_
 }
 
 TEST_P(Memory, waiting_for_memory_is_quiet) {
-  const std::vector<Connection> all = connections(12);
+  const std::vector<Connection> all = connections(20);
   for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
   std::deque<Tracked<Receive>> receives;
   for (const Connection& one : all) start(one.server, receives.emplace_back());
@@ -201,7 +201,7 @@ TEST_P(Memory, waiting_for_memory_is_quiet) {
 }
 
 TEST_P(Memory, who_waits_for_memory_goes_on_as_soon_as_some_is_back) {
-  const std::vector<Connection> all = connections(12);
+  const std::vector<Connection> all = connections(20);
   for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
   std::deque<Tracked<Receive>> receives;
   for (const Connection& one : all) start(one.server, receives.emplace_back());
@@ -210,7 +210,7 @@ TEST_P(Memory, who_waits_for_memory_goes_on_as_soon_as_some_is_back) {
     return std::count_if(receives.begin(), receives.end(), [](const auto& receive) { return receive.over(); });
   };
   const auto before = served();
-  ASSERT_LT(before, 12);
+  ASSERT_LT(before, 20);
   for (Tracked<Receive>& receive : receives) receive.chunk = Chunk();
   // Nothing else happens: a backend that goes to sleep first sleeps for as long as it may.
   const Time later = backend().now() + 5s;
@@ -227,7 +227,7 @@ TEST_P(Memory, who_waits_for_memory_goes_on_as_soon_as_some_is_back) {
 }
 
 TEST_P(Memory, who_waits_for_memory_can_be_cancelled_and_closed) {
-  const std::vector<Connection> all = connections(12);
+  const std::vector<Connection> all = connections(20);
   for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
   std::deque<Tracked<Receive>> receives;
   for (const Connection& one : all) start(one.server, receives.emplace_back());
@@ -249,7 +249,7 @@ TEST_P(Memory, who_waits_for_memory_can_be_cancelled_and_closed) {
 
 TEST_P(Memory, a_backend_may_go_while_somebody_waits_for_memory) {
   std::deque<Tracked<Receive>> receives;
-  for (const Connection& one : connections(12)) {
+  for (const Connection& one : connections(20)) {
     send(one.client, std::string(30'000, 'x'));
     start(one.server, receives.emplace_back());
   }
@@ -271,7 +271,7 @@ TEST_P(Memory, a_backend_may_go_with_bytes_that_nobody_has_read) {
 }
 
 TEST_P(Memory, an_end_is_seen_even_without_memory) {
-  const std::vector<Connection> all = connections(6);
+  const std::vector<Connection> all = connections(12);
   std::deque<Tracked<Receive>> receives;
   for (const Connection& one : all) {
     send(one.client, std::string(60'000, 'x'));
@@ -296,7 +296,7 @@ TEST_P(Memory, datagrams_come_even_without_memory) {
   const End one = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
   const End other = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
   std::deque<Tracked<ReceiveFrom>> kept;
-  for (std::uint64_t i = 0; i < 12; ++i) {
+  for (std::uint64_t i = 0; i < 20; ++i) {
     const std::string text = pattern(i, 0, 30'000);
     Tracked<SendTo> send;
     send.bytes = std::as_bytes(std::span(text));
@@ -305,7 +305,7 @@ TEST_P(Memory, datagrams_come_even_without_memory) {
     ASSERT_EQ(run(other, kept.emplace_back()), Errc::none);
     ASSERT_EQ(kept.back().chunk.size(), 30'000U);
   }
-  for (std::uint64_t i = 0; i < 12; ++i) EXPECT_EQ(match_pattern(i, 0, kept[i].chunk.bytes()), 30'000U);
+  for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(match_pattern(i, 0, kept[i].chunk.bytes()), 30'000U);
 }
 
 // What could not be put back is lost, and nothing that comes after it is read.
@@ -329,7 +329,7 @@ TEST_P(Memory, a_budget_is_never_exceeded) {
   const std::vector<Connection> all = connections(30);
   std::deque<Tracked<Receive>> receives;
   for (const Connection& one : all) {
-    send(one.client, std::string(10'000, 'x'));
+    send(one.client, std::string(20'000, 'x'));
     start(one.server, receives.emplace_back());
   }
   for (int i = 0; i < 20; ++i) {

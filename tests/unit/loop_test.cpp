@@ -369,7 +369,7 @@ TEST(LoopDeath, a_chunk_that_another_thread_gives_back_ends_the_program) {
       auto [mine, theirs] = Stream::pair().value();
       const std::string piece(40'000, 'x');
       std::vector<Chunk> kept;  // several slabs of the pool
-      for (int i = 0; i < 5; ++i) {
+      for (int i = 0; i < 15; ++i) {
         co_await theirs.write(piece);
         for (std::size_t count = 0; count < piece.size(); count += kept.back().size()) {
           Chunk data = co_await mine.read();

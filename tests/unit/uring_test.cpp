@@ -167,7 +167,7 @@ TEST_P(Uring, a_reader_without_memory_goes_on_when_some_has_come_back) {
   const auto [other_client, other_server] = connected();
   std::vector<Chunk> kept;
   std::size_t size = 0;
-  while (size < (200U << 10)) {  // most of both slabs
+  while (size < (490U << 10)) {  // most of both slabs
     send(client, std::string(10'000, 'x'));
     for (std::size_t more = 0; more < 10'000;) {
       kept.push_back(receive(server));
@@ -266,7 +266,7 @@ TEST_P(Uring, a_receive_fails_where_the_system_has_no_memory_and_goes_on_when_it
   make({.pool_bytes = 4 * Pool::slab_bytes});
   const auto [client, server] = connected();
   constexpr std::size_t piece = 4096;  // that no slab's end cuts in two
-  const std::string text = pattern(1, 0, 128 * piece);
+  const std::string text = pattern(1, 0, 256 * piece);
   std::vector<Chunk> kept;
   kept.reserve(text.size());
   std::size_t sent = 0, got = 0;
