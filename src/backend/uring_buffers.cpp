@@ -12,9 +12,9 @@ namespace uring {
 namespace {
 constexpr std::size_t ring_bytes = Buffers::places * sizeof(io_uring_buf);
 constexpr std::align_val_t page{4096};
-// Few, because they stay hot: 16 cost about a tenth more than 4 with 64 connections that echo 64 KiB, although receives
-// find 4 empty more often (docs/decisions/0010-few-hot-slabs.md).
-constexpr unsigned slabs_incremental = 4;
+// Few, because they stay hot: a MiB of them cost about a tenth more than a quarter of it with 64 connections that echo
+// 64 KiB, although receives find few empty more often (docs/decisions/0010-few-hot-slabs.md, and 0025 for their size).
+constexpr unsigned slabs_incremental = 2;
 constexpr unsigned slabs_whole = 8;
 constexpr unsigned slabs_whole_at_most = 48;  // every small receive needs one of its own; an enter may bring 40
 }  // namespace
