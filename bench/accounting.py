@@ -21,5 +21,7 @@ def cpu_seconds(pid):
     return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
-def pss_bytes(pid):
-    return int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE).group(1)) * 1024
+def memory_bytes(pid):
+    """What the process has for itself alone. Not its Pss: a part of the libraries leaves that when another program that uses them
+    starts, and with 10,000 connections that was 40 bytes less for each."""
+    return int(re.search(r"^Pss_Anon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE).group(1)) * 1024
