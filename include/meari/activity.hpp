@@ -93,6 +93,7 @@ class OperationActivity : public Activity, private Description::Operation {
  public:
   using Value = typename Description::Value;
   using Request = typename Description::Operation;
+  static constexpr bool takes_turns = requires { Description::takes_turns; };
   static constexpr bool done_is_success = true;  // a failure is always pending (rule 1 of operation.hpp)
 
   explicit OperationActivity(Description&& description) { std::move(description).prepare(request()); }

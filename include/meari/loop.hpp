@@ -147,6 +147,9 @@ class MEARI_EXPORT Loop {
   // Something was done at once; may the Task go on without queueing behind the others? 16 times in a row.
   [[nodiscard]] bool may_go_on() noexcept { return (streak_ += done_cost) < streak_limit; }
 
+  // Has this step received so much that the others come first now?
+  [[nodiscard]] bool is_enough() const noexcept { return ready_->is_enough(); }
+
   // The loop whose turn it is on this thread, or nullptr.
   [[nodiscard]] static Loop* current() noexcept;
   [[nodiscard]] Backend& backend() noexcept { return *backend_; }

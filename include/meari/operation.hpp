@@ -55,6 +55,7 @@ struct Ready {
 class ReadyList {
  public:
   static constexpr std::size_t bytes_a_step = 2048;
+  static constexpr std::size_t bytes_in_a_row = std::size_t{128} << 10;
 
   ReadyList() noexcept = default;
   ReadyList(const ReadyList&) = delete;
@@ -75,18 +76,25 @@ class ReadyList {
     }
     return ready;
   }
-  void begin_turn(unsigned steps) noexcept { steps_left_ = steps; }
+  void begin_turn(unsigned steps) noexcept {
+    steps_left_ = steps;
+    charged_ = 0;
+  }
   [[nodiscard]] bool take_step() noexcept {
     if (steps_left_ == 0) return false;
     --steps_left_;
+    charged_ = 0;
     return true;
   }
   // A step has moved so many bytes by itself. Others are given up for it, so that a turn stays short and who has much to move
   // does not keep the news from those who wait for theirs.
   void charge(std::size_t bytes) noexcept {
+    charged_ += bytes;
     const std::size_t steps = bytes / bytes_a_step;
     steps_left_ = steps < steps_left_ ? steps_left_ - static_cast<unsigned>(steps) : 0;
   }
+  // This step has moved enough: before it receives more, it is the turn of the others.
+  [[nodiscard]] bool is_enough() const noexcept { return charged_ >= bytes_in_a_row; }
   // Appends all of `other`, which is empty afterwards.
   void append(ReadyList& other) noexcept {
     if (other.empty()) return;
@@ -108,6 +116,7 @@ class ReadyList {
   Ready* first_ = nullptr;
   Ready** end_ = &first_;  // where the next one goes
   unsigned steps_left_ = 0;
+  std::size_t charged_ = 0;  // bytes of this step
 };
 
 // A Ready with a time. Set and unset through the loop, which keeps them all in one heap.

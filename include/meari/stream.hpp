@@ -37,6 +37,7 @@ class [[nodiscard]] Read {
   using Operation = Receive;
   using Value = Chunk;
   using Activity = OperationActivity<Read>;
+  static constexpr bool takes_turns = true;  // after much that was received at once, others come first
   Read(SlotId slot, std::size_t limit) noexcept : slot_(slot), limit_(limit) { MEARI_ASSERT(limit > 0); }
   void prepare(Receive& receive) noexcept {
     receive.slot = slot_;

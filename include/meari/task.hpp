@@ -214,6 +214,14 @@ class [[nodiscard]] Awaiting {
       return false;
     } else {
       task.awaiting_ = &activity_;
+      if constexpr (takes_turns()) {
+        // What was received before has been used by now, and is gone: so this is the moment to let others go first.
+        if (task.loop_->is_enough()) [[unlikely]] {
+          task.run = &begin;
+          task.loop_->ready(task);
+          return false;
+        }
+      }
       task.run = &step;
       if (!activity_.start(*task.loop_, task.canceled_)) return false;
       if constexpr (!requires { A::done_is_success; }) {
@@ -239,6 +247,16 @@ class [[nodiscard]] Awaiting {
  private:
   [[nodiscard]] TaskState& task() const noexcept { return static_cast<TaskState&>(activity_.done()); }
   [[noreturn]] void rethrow() { std::rethrow_exception(activity_.take_exception()); }
+  static consteval bool takes_turns() {
+    if constexpr (requires { A::takes_turns; }) return A::takes_turns;
+    return false;
+  }
+  // The others have been first: it starts now, and the Task may go on at once.
+  static void begin(Ready& ready) {
+    TaskState& task = static_cast<TaskState&>(ready);
+    task.run = &step;
+    if (static_cast<A*>(task.awaiting_)->start(*task.loop_, task.canceled_)) step(ready);
+  }
   // What the Task waited for is over. This is the one place where a Task goes on or fails.
   static void step(Ready& ready) {
     TaskState& task = static_cast<TaskState&>(ready);

@@ -145,6 +145,8 @@ class Epoll final : public Kernel<Epoll> {
     const std::ptrdiff_t count = send_chunk(slot, send);
     if (static_cast<std::size_t>(count) != send.chunk.size()) [[unlikely]]
       return sent_in_part(slot, send, count);
+    if (count > static_cast<std::ptrdiff_t>(least_room) && !send.chunk.on_loan()) [[unlikely]]
+      ready_.charge(send.chunk.size());  // else receiving it was charged
     went_whole(slot, send);
     return done(send);
   }

@@ -235,6 +235,7 @@ Result<SlotId> SlotBackend::fresh(Descriptor descriptor, Role role) noexcept {
 }
 
 void SlotBackend::forget(Slot& slot) noexcept {
+  unstarve(slot);
   drop_unread(slot);
   slots_.free(slot);
 }

@@ -198,7 +198,7 @@ void Uring::received(Slot& slot, const Completion& completion, const Ring::Follo
   if (completion.result <= 0) [[unlikely]]
     return received_nothing(slot, completion.result);
   const auto size = static_cast<std::size_t>(completion.result);
-  slot.bulk = size >= least_bulk || (slot.bulk && size > most_small);
+  slot.bulk = size >= least_bulk || (slot.bulk && (size > most_small || slot.readable));
   slot.deep = slot.bulk && slot.readable;
   Receive* receive = receiver(slot);
   if (receive == nullptr || slot.last_unread != nullptr || slot.failure || chunk.size() > receive->limit ||
@@ -256,8 +256,9 @@ Submitted Uring::send_at_once(Slot& slot, Send& send) {
     error = finish(slot);
   } else {
     if (on_the_spot_ > 0) --on_the_spot_;
+    const bool is_loan = send.chunk.on_loan();  // receiving it was charged
     const bool is_over = try_send(slot, send, error);
-    if (send.count != 0) ready_.charge(send.sent);
+    if (send.count != 0 || !is_loan) ready_.charge(send.sent);
     if (!is_over) {
       wait_to_send(slot, send);
       send_in_ring(slot, send, 0);
@@ -381,8 +382,10 @@ void Uring::wait(Time until) {
   const bool whole = !has_left_some_;
   if (whole) {
     if (ring_.all_seen()) buffers_.rewind();
-    const bool some_can_be_fed = somebody_starves() && buffers_.in_ring() != 0;
+    const bool some_can_be_fed = somebody_starves() && (buffers_.in_ring() != 0 || pool_.has_room(least_room));
     enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
+  } else if (count_in_ring_ != 0) {
+    enter(Time::min());  // answers do not wait for what others have still to tell
   }
   begin_turn(kernel::now());
   reap();
@@ -533,17 +536,22 @@ void Uring::fail_starved() noexcept {
 // some of them at a time, and once a turn, so that they get it in their order; the others cost nothing until something
 // comes.
 void Uring::feed_some() {
-  if (!buffers_.refill()) {
-    if (somebody_starves() && !pool_.used_up()) fail_starved();
+  if (!somebody_starves()) {
+    static_cast<void>(buffers_.refill());
     return;
   }
-  unsigned room = std::max(buffers_.in_ring() / 2, 1U);
+  const bool ring_is_empty = !buffers_.refill();
+  if (ring_is_empty && !pool_.used_up()) return fail_starved();
+  const std::size_t receives_a_slab = current_ ? Pool::slab_bytes / Slot::most_unread : 1;
+  std::size_t room = std::max<std::size_t>(buffers_.in_ring() * receives_a_slab / 2, 1);
   while (somebody_starves()) {
+    const bool has_room = pool_.has_room(least_room);
+    if (ring_is_empty && !has_room) return;
     Slot& slot = slots_.at(first_starved_);
     if (slot.readable && room-- == 0) return;
     unstarve(slot);
     if (receiver(slot) == nullptr || slot.armed) continue;
-    if (!pool_.has_room(least_room)) slot.bulk = false;  // what the ring holds is all that there is
+    slot.bulk = ring_is_empty || (slot.bulk && has_room);  // out of whichever of the two has something left
     ask(slot);
   }
 }

@@ -20,7 +20,7 @@ Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
   }
   if (slot.readable) return Submitted::pending;
   // Alone, a message of which the ring can bring all saves a call that way. It is not worth to change to and fro for it.
-  if (!slot.deep && quiet_turns_ >= (slot.polled ? quiet_for_long : quiet_for_a_while)) {
+  if (!slot.deep && buffers_.in_ring() != 0 && quiet_turns_ >= (slot.polled ? quiet_for_long : quiet_for_a_while)) {
     arm(slot);
   } else {
     watch_bulk(slot);
@@ -50,8 +50,8 @@ bool Uring::try_receive(Slot& slot, Receive& receive) {
     receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
     slot.bulk = static_cast<std::size_t>(count) > most_small || static_cast<std::size_t>(count) == wanted;
     slot.deep = static_cast<std::size_t>(count) > Slot::most_unread;
-    // Nothing more is there, unless the end of the stream waits behind it.
-    slot.readable = static_cast<std::size_t>(count) == wanted || slot.hung_up;
+    // Nothing more is there, unless the end of the stream waits behind it, or a descriptor that was sent along (unix(7)).
+    slot.readable = static_cast<std::size_t>(count) == wanted || slot.hung_up || slot.local;
     return true;
   }
   if (count == 0) {
@@ -76,12 +76,12 @@ void Uring::watch_bulk(Slot& slot) {
 
 void Uring::watched_bulk(Slot& slot, const Completion& completion) {
   if (!completion.goes_on()) slot.polled = false;
-  if (slot.closing || !slot.bulk) return;
+  if (slot.closing) return;
   const int result = completion.result;
-  slot.readable = true;
+  slot.readable = true;  // kept in mind also while it is received otherwise: it is not told again
   slot.hung_up = slot.hung_up || (result > 0 && (result & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
-  // What a receive in the ring is going to bring comes before what could be received here.
-  if (receiver(slot) == nullptr || slot.starved || slot.armed) return;
+  // What a receive in the ring is going to bring, or has brought just now, comes before what could be received here.
+  if (!slot.bulk || receiver(slot) == nullptr || slot.starved || slot.armed || slot.touched) return;
   if (result < 0 && result != -ECANCELED && result != -EINTR) {
     failure_came(slot, system_error(-result, "read"));
     return settle_receive(slot);
