@@ -65,13 +65,12 @@ bool Uring::try_receive(Slot& slot, Receive& receive) {
   return answer(slot, receive);
 }
 
-// Like epoll with EPOLLET: asked once, and told of everything that comes from then on.
+// Once for each wait, so that it looks at what is there, whatever a recv(2) has said.
 void Uring::watch_bulk(Slot& slot) {
   if (slot.polled) return;
   slot.polled = true;
   Submission& entry = submission(Kind::poll_in, slot, IORING_OP_POLL_ADD);
   entry.poll32_events = POLLIN | POLLRDHUP;
-  entry.len = IORING_POLL_ADD_MULTI;
 }
 
 void Uring::watched_bulk(Slot& slot, const Completion& completion) {
