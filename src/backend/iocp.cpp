@@ -69,6 +69,7 @@ class Iocp final : public Kernel<Iocp> {
       starve(slot);  // behind those who have waited longer
     } else if (!slot.armed && try_receive(slot, receive)) {
       slot.waiting = nullptr;
+      ready_.charge(receive.chunk.size());
       return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
     }
     return Submitted::pending;
@@ -140,10 +141,13 @@ class Iocp final : public Kernel<Iocp> {
 
   Submitted start_send(Slot& slot, Send& send) {
     Error error;
-    switch (try_send(slot, send, error)) {
-      case Went::all: return done(send);
-      case Went::part: break;
-      case Went::wrong: slot.send_failure = error.code(); return refuse(send, std::move(error));
+    const bool is_loan = send.chunk.on_loan();  // receiving it was charged
+    const Went result = try_send(slot, send, error);
+    if (send.count != 0 || !is_loan) ready_.charge(send.sent);
+    if (result == Went::all) return done(send);
+    if (result == Went::wrong) {
+      slot.send_failure = error.code();
+      return refuse(send, std::move(error));
     }
     wait_to_send(slot, send);
     launch_send(slot);
@@ -544,11 +548,8 @@ class Iocp final : public Kernel<Iocp> {
     }
     begin_turn(kernel::now());
     for (ULONG i = 0; i < count; ++i) {
-      if (entries[i].lpOverlapped == nullptr) {
-        awake_.exchange(false, std::memory_order_acq_rel);  // who found it set has posted before: that is seen now
-      } else {
-        landed(*static_cast<Flight*>(entries[i].lpOverlapped));
-      }
+      if (entries[i].lpOverlapped != nullptr) landed(*static_cast<Flight*>(entries[i].lpOverlapped));
+      else awake_.exchange(false, std::memory_order_acq_rel);  // who found it set has posted before: that is seen now
     }
     return count;
   }
