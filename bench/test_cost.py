@@ -83,11 +83,6 @@ class Cost(unittest.TestCase):
                 return
         self.fail(f"{text % cost}; at most {most} were wanted, {ATTEMPTS} times")
 
-    def backends(self):
-        for backend in MOST_INSTRUCTIONS:
-            with self.subTest(backend=backend):
-                yield backend
-
     @unittest.skipIf(shutil.which("valgrind") is None, "not installed: valgrind")
     def test_instructions(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -95,18 +90,18 @@ class Cost(unittest.TestCase):
             program = pathlib.Path(folder) / "meari_echo"
             subprocess.run(["strip", "--strip-debug", "-o", program, FOLDER / "meari_echo"], check=True)
             tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
-            for backend in self.backends():
-                self.hold(f"{backend}: %.0f instructions a round trip", MOST_INSTRUCTIONS[backend],
-                          lambda trips, backend=backend: int(re.search(
-                              r"Collected : (\d+)", self.run_under(tool, program, backend, trips)).group(1)))
+            for backend, most in MOST_INSTRUCTIONS.items():
+                with self.subTest(backend=backend):
+                    self.hold(f"{backend}: %.0f instructions a round trip", most, lambda trips, backend=backend: int(re.search(
+                        r"Collected : (\d+)", self.run_under(tool, program, backend, trips)).group(1)))
 
     @unittest.skipIf(shutil.which("strace") is None, "not installed: strace")
     def test_system_calls(self):
         tool = ["strace", "-c", "-f", "-o", "/dev/stdout"]
-        for backend in self.backends():
-            self.hold(f"{backend}: %.3f system calls a round trip", MOST_SYSTEM_CALLS[backend],
-                      lambda trips, backend=backend: int(re.search(
-                          r"(\d+)(?:\s+\d+)? total", self.run_under(tool, FOLDER / "meari_echo", backend, trips)).group(1)))
+        for backend, most in MOST_SYSTEM_CALLS.items():
+            with self.subTest(backend=backend):
+                self.hold(f"{backend}: %.3f system calls a round trip", most, lambda trips, backend=backend: int(re.search(
+                    r"(\d+)(?:\s+\d+)? total", self.run_under(tool, FOLDER / "meari_echo", backend, trips)).group(1)))
 
 
 if __name__ == "__main__":

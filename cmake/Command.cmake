@@ -28,6 +28,7 @@ list(FILTER command_code EXCLUDE REGEX "/main\\.cpp$")
 add_library(meari_command_code STATIC ${command_code})
 set_target_properties(meari_command_code PROPERTIES CXX_EXTENSIONS OFF)
 target_link_libraries(meari_command_code PUBLIC meari_inside meari_command_needs)
+meari_unite(meari_command_code)
 
 set(command_main ${command_sources})
 list(FILTER command_main INCLUDE REGEX "/main\\.cpp$")

@@ -4,6 +4,7 @@ option(MEARI_WERROR "Warnings are errors (./check turns this on)" OFF)
 option(MEARI_COVERAGE "Count which lines run (clang)" OFF)
 option(MEARI_FUZZ "Build the fuzzers of tests/fuzz (clang)" OFF)
 option(MEARI_TRUST_COMPILER "Do not warn about compilers that miscompile coroutines" OFF)
+option(MEARI_UNITY "Compile several files at a time: half the work, for builds that are made once" OFF)
 set(MEARI_SANITIZE "" CACHE STRING "Sanitizers for everything that is built here: address,undefined or thread")
 
 include("${CMAKE_CURRENT_LIST_DIR}/TrustedCompiler.cmake")
@@ -19,6 +20,7 @@ target_compile_options(meari_flags INTERFACE
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Debug>>:-foptimize-sibling-calls>
   # g++ 12 at -O2 sees overruns in its own inlined <string> and <vector> that are not there.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-mismatched-new-delete>
+  $<$<BOOL:${MEARI_UNITY}>:-Wno-shadow>                  # by what another file of the same compilation calls its own
   $<$<BOOL:${MEARI_WERROR}>:-Werror>)
 target_compile_definitions(meari_flags INTERFACE
   $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>

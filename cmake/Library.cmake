@@ -25,6 +25,8 @@ if(MEARI_TLS AND tls_sources)
 endif()
 
 meari_sources(sources ${rooms})
+# The kernel's <linux/tcp.h> and the C library's <netinet/tcp.h> cannot be seen by one compilation.
+set_source_files_properties(src/os/inspect_posix.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
 function(meari_add_library name kind shared)
   add_library(${name} ${kind} ${sources})
@@ -52,6 +54,7 @@ function(meari_add_library name kind shared)
     CXX_EXTENSIONS OFF
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
+  meari_unite(${name})
 endfunction()
 
 if(BUILD_SHARED_LIBS)

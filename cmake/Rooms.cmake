@@ -15,3 +15,11 @@ function(meari_sources out)
   endif()
   set(${out} "${found}" PARENT_SCOPE)
 endfunction()
+
+# Where the build is made for one run of tests, several files are compiled at a time (MEARI_UNITY). What is in an unnamed
+# namespace then needs a name of its own in the whole program.
+function(meari_unite target)
+  if(MEARI_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  endif()
+endfunction()

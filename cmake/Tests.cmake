@@ -48,6 +48,7 @@ function(meari_test_program folder)
   add_executable(meari_${folder} ${test_sources})
   set_target_properties(meari_${folder} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
   target_link_libraries(meari_${folder} PRIVATE meari_support GTest::gtest_main GTest::gmock)
+  meari_unite(meari_${folder})
   gtest_discover_tests(meari_${folder}
     TEST_PREFIX "${folder}."
     DISCOVERY_MODE PRE_TEST

@@ -24,4 +24,4 @@ export compiler logs
 
 # xargs runs them side by side; any failure is a failure of the whole.
 find include/meari -name '*.hpp' | sed 's|^include/||' | sort |
-  xargs -P "${MEARI_JOBS:-$(nproc)}" -I{} bash -c 'one "$@" && one "$@" -fno-exceptions -fno-rtti' _ {} "$@"
+  xargs -P "${MEARI_JOBS:-$(nproc)}" -I{} bash -c 'one "$@" -fno-exceptions -fno-rtti' _ {} "$@"

@@ -17,7 +17,6 @@ inline namespace v1 {
 namespace {
 
 constexpr int events_a_wait = 256;
-constexpr int pieces_a_call = 64;
 // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
 // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
 constexpr std::size_t most_brought = std::size_t{64} << 10;

@@ -26,9 +26,7 @@ inline namespace v1 {
 namespace {
 
 constexpr std::size_t most_in_flight = std::size_t{64} << 10;  // bytes of one send that the system has at a time
-constexpr std::size_t longest_datagram = 65'535;
 constexpr int events_a_wait = 256;
-constexpr int pieces_a_call = 64;
 constexpr int wait_for_the_last_ms = 5000;  // when the backend goes and flights are still in the air
 
 class Iocp final : public Kernel<Iocp> {

@@ -78,7 +78,7 @@ void Flights::leave_port(Descriptor descriptor) {
   static const auto set = reinterpret_cast<Set>(
       reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtSetInformationFile")));
   if (set != nullptr &&
-      set(reinterpret_cast<HANDLE>(descriptor), &status, &nothing, sizeof nothing, replace_completion_information) == 0)
+      set(sys::handle(descriptor), &status, &nothing, sizeof nothing, replace_completion_information) == 0)
     return;
   std::erase(left_, descriptor);
   left_.push_back(descriptor);
@@ -182,7 +182,7 @@ DWORD milliseconds_until(Time until) noexcept {
 }
 
 int set_up(Descriptor accepted) {
-  ::SetHandleInformation(reinterpret_cast<HANDLE>(accepted), HANDLE_FLAG_INHERIT, 0);
+  ::SetHandleInformation(sys::handle(accepted), HANDLE_FLAG_INHERIT, 0);
   static_cast<void>(os::set_no_delay(accepted, true));  // fails for a Unix-domain socket, which needs none
   return os::set_non_blocking(accepted, true) ? 0 : sys::last_error();
 }

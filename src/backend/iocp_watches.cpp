@@ -38,9 +38,9 @@ Watches::~Watches() {
 
 Error Watches::fit(Descriptor descriptor) noexcept {
   DWORD flags = 0;
-  if (::GetHandleInformation(reinterpret_cast<HANDLE>(descriptor), &flags) == 0) return Errc::closed;
+  if (::GetHandleInformation(sys::handle(descriptor), &flags) == 0) return Errc::closed;
   if (is_socket(descriptor)) return {};
-  const DWORD type = ::GetFileType(reinterpret_cast<HANDLE>(descriptor));
+  const DWORD type = ::GetFileType(sys::handle(descriptor));
   return type == FILE_TYPE_DISK || type == FILE_TYPE_PIPE ? Errc::not_supported : Errc::none;
 }
 
@@ -93,7 +93,7 @@ Result<Interest> Watches::watch(Slot& slot, Interest interest) {
       return now;
     }
   }
-  const HANDLE handle = watch.event != nullptr ? watch.event : reinterpret_cast<HANDLE>(slot.descriptor);
+  const HANDLE handle = watch.event != nullptr ? watch.event : sys::handle(slot.descriptor);
   if (::RegisterWaitForSingleObject(&watch.wait, handle, &Watches::signalled, &watch, INFINITE,
                                     WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD) == 0) {
     watch.wait = nullptr;

@@ -37,6 +37,8 @@ class SlotBackend : public Backend {
 
  protected:
   static constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a receive is offered at the least
+  static constexpr std::size_t pieces_a_call = 64;                  // pieces of a gathered write that go in one call
+  static constexpr std::size_t longest_datagram = 65'535;           // bytes
 
   // ---- outcomes
   static Submitted done(Operation& operation) noexcept {

@@ -308,7 +308,7 @@ Passage Wire::passage(const Segment& segment) {
 // Everything that happens to a segment of a stream on its way is decided here: when it departs, and when it departs again.
 void Wire::carry(WireSocket& socket, std::size_t place) {
   for (;; ++place) {
-    Flight& flight = socket.flight[place];
+    WireFlight& flight = socket.flight[place];
     const Passage passage = this->passage({.kind = flight.kind,
                                            .from_host = socket.host,
                                            .to_host = socket.other_host,
@@ -319,7 +319,7 @@ void Wire::carry(WireSocket& socket, std::size_t place) {
                                            .bytes = flight.bytes.bytes(),
                                            .losses = flight.losses,
                                            .time = now_});
-    Flight rest = flight;
+    WireFlight rest = flight;
     if (flight.kind == Segment::Kind::data && passage.most < flight.bytes.size()) {
       rest.bytes = flight.bytes.substr(passage.most);
       flight.bytes = flight.bytes.substr(0, passage.most);
@@ -348,7 +348,7 @@ void Wire::arrive(WireSocket& socket) {
   } else if (hosts_[socket.other_host].up && deliver(socket)) {
     socket.flight.pop_front();
   } else {  // no room there, or nobody: as good as lost
-    Flight& flight = socket.flight.front();
+    WireFlight& flight = socket.flight.front();
     record(WireEvent::What::dropped, socket, flight.kind, flight.bytes.size());
     flight.lost = true;
     flight.due = next_try(socket, flight);
@@ -357,7 +357,7 @@ void Wire::arrive(WireSocket& socket) {
   schedule(std::max(now_, socket.flight.front().due), Due::What::arrival, socket.id);
 }
 
-Time Wire::next_try(const WireSocket& socket, const Flight& flight) const {
+Time Wire::next_try(const WireSocket& socket, const WireFlight& flight) const {
   const Duration patience = hosts_[socket.host].setup.user_timeout;
   const Time next = now_ + retransmission(flight.kind, flight.losses);
   return patience == Duration::zero() ? next : std::min(next, std::max(flight.first + patience, now_));
@@ -365,11 +365,11 @@ Time Wire::next_try(const WireSocket& socket, const Flight& flight) const {
 
 // False: it is on its way again. True: it has gone for good, and what follows it goes on.
 bool Wire::depart_again(WireSocket& socket) {
-  Flight& flight = socket.flight.front();
+  WireFlight& flight = socket.flight.front();
   record(WireEvent::What::lost, socket, flight.kind, flight.bytes.size());
   // After a reset nothing goes again but the RST itself. (An ACK may be the one for the last FIN.) What follows the gap is of
   // no use to the peer, which waits for what is missing and gets the RST.
-  const auto is_missed = [](const Flight& one) {
+  const auto is_missed = [](const WireFlight& one) {
     return one.kind != Segment::Kind::ack && one.kind != Segment::Kind::rst;
   };
   if (socket.was_reset && is_missed(flight)) {

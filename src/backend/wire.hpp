@@ -58,7 +58,7 @@ namespace meari {
 inline namespace v1 {
 
 struct WireSocket;  // wire_socket.hpp
-struct Flight;
+struct WireFlight;
 class WireBackend;  // wire_backend.hpp
 
 struct HostSetup {
@@ -206,7 +206,7 @@ class Wire {
   Passage passage(const Segment& segment);
   void arrive(WireSocket& socket);
   bool depart_again(WireSocket& socket);
-  Time next_try(const WireSocket& socket, const Flight& flight) const;
+  Time next_try(const WireSocket& socket, const WireFlight& flight) const;
   void give_up(WireSocket& socket);
   void record(WireEvent::What what, const WireSocket& socket, Segment::Kind kind, std::size_t size,
               std::span<const std::byte> bytes = {});

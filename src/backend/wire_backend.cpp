@@ -10,11 +10,6 @@
 namespace meari {
 inline namespace v1 {
 
-namespace {
-constexpr std::size_t pieces_a_call = 64;
-constexpr std::size_t longest_datagram = 65'535;
-}  // namespace
-
 std::unique_ptr<Backend> make_wire_backend(Wire& wire, HostId host, std::size_t pool_bytes) {
   return std::make_unique<WireBackend>(wire, host, pool_bytes);
 }

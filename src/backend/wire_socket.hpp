@@ -24,7 +24,7 @@ enum class TcpPhase : std::uint8_t {
 [[nodiscard]] const char* name(TcpPhase phase) noexcept;  // "CLOSE_WAIT"
 
 // A segment on its way.
-struct Flight {
+struct WireFlight {
   Segment::Kind kind = Segment::Kind::data;
   bool lost = false;    // and to be sent again when it is due
   bool reset = false;   // somebody on the way makes it an RST for both ends
@@ -61,7 +61,7 @@ struct WireSocket {
   HostId other_host = 0;
   Address from;  // as the network sees them
   Address to;
-  std::deque<Flight> flight;  // to the other end, oldest first; one event waits for the first
+  std::deque<WireFlight> flight;  // to the other end, oldest first; one event waits for the first
   std::deque<Bytes> unsent;
   std::uint64_t sent = 0;  // the next number to send
   std::uint64_t acknowledged = 0;

@@ -191,7 +191,7 @@ void Wire::close_stream(WireSocket& socket, bool abort) {
 // ---- departures
 
 void Wire::post(WireSocket& socket, Segment::Kind kind, Bytes bytes) {
-  Flight flight;
+  WireFlight flight;
   flight.kind = kind;
   flight.first = now_;
   flight.closed = !socket.open && socket.is_local() && kind == Segment::Kind::fin;
@@ -280,7 +280,7 @@ bool Wire::deliver(WireSocket& socket) {
 }
 
 void Wire::deliver_to(WireSocket& peer, WireSocket& sender) {
-  Flight& flight = sender.flight.front();
+  WireFlight& flight = sender.flight.front();
   if (flight.kind == Segment::Kind::rst) return reset_came(peer);
   const bool wants_answer = flight.kind != Segment::Kind::ack && !peer.is_local();
   if (!peer.is_connected()) {

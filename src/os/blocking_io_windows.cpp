@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::size_t most_bytes = std::size_t{64} << 10;
 
-HANDLE handle(Descriptor descriptor) noexcept { return reinterpret_cast<HANDLE>(descriptor); }
-
 }  // namespace
 
 Descriptor standard_descriptor(Standard stream) noexcept {
@@ -29,11 +27,11 @@ Descriptor standard_descriptor(Standard stream) noexcept {
 Medium medium_of(Descriptor descriptor, Direction) noexcept {
   DWORD mode = 0;
   if (descriptor == no_descriptor) return Medium::none;
-  switch (::GetFileType(handle(descriptor))) {
+  switch (::GetFileType(sys::handle(descriptor))) {
     case FILE_TYPE_DISK: return Medium::file;
     case FILE_TYPE_PIPE: return Medium::pipe;
     case FILE_TYPE_CHAR:
-      return ::GetConsoleMode(handle(descriptor), &mode) != 0 ? Medium::terminal : Medium::null_device;
+      return ::GetConsoleMode(sys::handle(descriptor), &mode) != 0 ? Medium::terminal : Medium::null_device;
     default: return ::GetLastError() == NO_ERROR ? Medium::device : Medium::none;
   }
 }
@@ -48,7 +46,7 @@ BlockingIo::BlockingIo(Descriptor descriptor, Direction direction, Ownership own
 
 BlockingIo::~BlockingIo() {
   static_cast<void>(let_go());
-  if (wake_ != no_descriptor) ::CloseHandle(handle(wake_));
+  if (wake_ != no_descriptor) ::CloseHandle(sys::handle(wake_));
 }
 
 Error BlockingIo::prepare() noexcept { return {}; }
@@ -67,7 +65,7 @@ Result<std::size_t> BlockingIo::read(std::span<std::byte> buffer) noexcept {
     if (medium_ == Medium::terminal) return read_console(buffer);
     DWORD taken = 0;
     ::SetLastError(NO_ERROR);
-    const BOOL done = ::ReadFile(handle(descriptor_), buffer.data(),
+    const BOOL done = ::ReadFile(sys::handle(descriptor_), buffer.data(),
                                  static_cast<DWORD>(std::min(buffer.size(), most_bytes)), &taken, nullptr);
     const DWORD code = ::GetLastError();
     if (code == ERROR_OPERATION_ABORTED) continue;  // we were interrupted, or somebody has pressed Ctrl-C
@@ -98,7 +96,7 @@ Result<std::size_t> BlockingIo::read_console(std::span<std::byte> buffer) noexce
     CONSOLE_READCONSOLE_CONTROL keys{};
     keys.nLength = sizeof keys;
     keys.dwCtrlWakeupMask = (1U << control_d) | (1U << control_z);
-    if (::ReadConsoleW(handle(descriptor_), line.data() + kept, room, &units, &keys) == 0)
+    if (::ReadConsoleW(sys::handle(descriptor_), line.data() + kept, room, &units, &keys) == 0)
       return system_error(static_cast<int>(::GetLastError()), "");
     if (units == 0) {
       if (::GetLastError() == ERROR_OPERATION_ABORTED) continue;  // interrupted, or somebody has pressed Ctrl-C
@@ -132,9 +130,9 @@ Result<std::size_t> BlockingIo::write(std::span<const std::byte> bytes) noexcept
     DWORD given = 0;
     ::SetLastError(NO_ERROR);
     if (medium_ == Medium::terminal) {
-      const std::size_t shown = write_console(handle(descriptor_), {reinterpret_cast<const char*>(piece), size});
+      const std::size_t shown = write_console(sys::handle(descriptor_), {reinterpret_cast<const char*>(piece), size});
       if (shown != 0) return shown;
-    } else if (::WriteFile(handle(descriptor_), piece, static_cast<DWORD>(size), &given, nullptr) != 0)
+    } else if (::WriteFile(sys::handle(descriptor_), piece, static_cast<DWORD>(size), &given, nullptr) != 0)
       return std::size_t{given};
     const DWORD code = ::GetLastError();
     if (code == ERROR_OPERATION_ABORTED) continue;
@@ -149,7 +147,7 @@ Error BlockingIo::finish() noexcept {
   if (ownership_ == Ownership::borrowed && descriptor_ == standard_descriptor(Standard::output)) {
     ::SetStdHandle(STD_OUTPUT_HANDLE, nullptr);
     const Descriptor descriptor = std::exchange(descriptor_, no_descriptor);
-    if (::CloseHandle(handle(descriptor)) == 0) return system_error(static_cast<int>(::GetLastError()), "close");
+    if (::CloseHandle(sys::handle(descriptor)) == 0) return system_error(static_cast<int>(::GetLastError()), "close");
     return {};
   }
   return let_go();
@@ -158,7 +156,7 @@ Error BlockingIo::finish() noexcept {
 Error BlockingIo::let_go() noexcept {
   const Descriptor descriptor = std::exchange(descriptor_, no_descriptor);
   if (descriptor == no_descriptor || ownership_ == Ownership::borrowed) return {};
-  if (::CloseHandle(handle(descriptor)) != 0) return {};
+  if (::CloseHandle(sys::handle(descriptor)) != 0) return {};
   return system_error(static_cast<int>(::GetLastError()), "close");
 }
 
@@ -166,13 +164,13 @@ void BlockingIo::interrupt() noexcept {
   interrupted_.store(true);
   const Descriptor thread = wake_.load();
   // Reaches a call that has begun. Whoever waits for the thread to end asks again, in case this one had not yet.
-  if (thread != no_descriptor) ::CancelSynchronousIo(handle(thread));
+  if (thread != no_descriptor) ::CancelSynchronousIo(sys::handle(thread));
 }
 
 void BlockingIo::give_back(std::size_t count) noexcept {
   LARGE_INTEGER back{};
   back.QuadPart = -static_cast<LONGLONG>(count);
-  if (medium_ == Medium::file && count != 0) ::SetFilePointerEx(handle(descriptor_), back, nullptr, FILE_CURRENT);
+  if (medium_ == Medium::file && count != 0) ::SetFilePointerEx(sys::handle(descriptor_), back, nullptr, FILE_CURRENT);
 }
 
 }  // namespace meari::os

@@ -9,6 +9,7 @@
 #include "memory.hpp"
 #include "native.hpp"
 #include "pump_windows.hpp"
+#include "system.hpp"
 #include "wide_windows.hpp"
 
 namespace meari::os {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr char starting[] = "start";
 
-HANDLE handle(Descriptor descriptor) noexcept { return reinterpret_cast<HANDLE>(descriptor); }
 Error last_failure(const char* operation, std::string_view subject = {}) {
   return system_error(static_cast<int>(::GetLastError()), operation, subject);
 }
@@ -169,7 +169,7 @@ Result<PROCESS_INFORMATION> spawn(const Program& program, HANDLE job, std::array
 // A socket, or another handle.
 Owned::~Owned() {
   if (descriptor_ != no_descriptor && sys::close(descriptor_) != 0 && sys::last_error() == WSAENOTSOCK)
-    ::CloseHandle(handle(descriptor_));
+    ::CloseHandle(sys::handle(descriptor_));
 }
 
 Result<std::string> find_program(const std::string& name) {
@@ -259,14 +259,14 @@ Result<Child> Child::begin(const Program& program) {
 Child::~Child() {
   if (process_ == 0) return;
   kill();
-  ::WaitForSingleObject(handle(ended_.get()), INFINITE);
+  ::WaitForSingleObject(sys::handle(ended_.get()), INFINITE);
 }
 
 std::optional<ProgramEnd> Child::reap() noexcept {
   if (process_ == 0) return ProgramEnd();
-  if (::WaitForSingleObject(handle(ended_.get()), 0) == WAIT_TIMEOUT) return {};
+  if (::WaitForSingleObject(sys::handle(ended_.get()), 0) == WAIT_TIMEOUT) return {};
   DWORD status = 0;
-  ::GetExitCodeProcess(handle(ended_.get()), &status);
+  ::GetExitCodeProcess(sys::handle(ended_.get()), &status);
   kill();  // what it has left behind: so its pipes have no other ends any more
   process_ = 0;
   return ProgramEnd{.status = status};
@@ -278,7 +278,7 @@ void Child::terminate() noexcept {
 }
 
 void Child::kill() noexcept {
-  if (process_ != 0) ::TerminateJobObject(handle(group_.get()), ERROR_PROCESS_ABORTED);
+  if (process_ != 0) ::TerminateJobObject(sys::handle(group_.get()), ERROR_PROCESS_ABORTED);
 }
 
 Result<std::optional<std::size_t>> read_some(Descriptor descriptor, void* data, std::size_t size) noexcept {

@@ -43,7 +43,7 @@ Error lookup_error(int code, const std::string& host) {
   }
 }
 
-Result<std::vector<Address>> look_up(const Endpoint& endpoint) {
+Result<std::vector<Address>> ask_system(const Endpoint& endpoint) {
   if (Result<> started = os::start_network(); !started) return started.error();
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
@@ -82,7 +82,7 @@ static Result<std::vector<Address>> all_of(const Endpoint& endpoint) {
     case Endpoint::Form::address: return std::vector<Address>{endpoint.address};
     case Endpoint::Form::name:
       if (is_localhost(endpoint.host)) return both(&Address::loopback, endpoint.port);
-      return look_up(endpoint);
+      return ask_system(endpoint);
     case Endpoint::Form::descriptor: break;
   }
   return Error(Errc::invalid_argument, "look up", endpoint.to_string())

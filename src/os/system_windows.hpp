@@ -17,6 +17,7 @@ inline int last_error() noexcept { return WSAGetLastError(); }
 inline void set_last_error(int code) noexcept { WSASetLastError(code); }
 
 inline SOCKET plain(Descriptor descriptor) noexcept { return static_cast<SOCKET>(descriptor); }
+inline HANDLE handle(Descriptor descriptor) noexcept { return reinterpret_cast<HANDLE>(descriptor); }
 inline int int_size(std::size_t size) noexcept { return static_cast<int>(std::min<std::size_t>(size, 1 << 30)); }
 
 inline int startup(WORD version, WSADATA* data) noexcept {
@@ -128,7 +129,7 @@ inline BOOL connect_ex(LPFN_CONNECTEX function, Descriptor s, const sockaddr* to
   return call("ConnectEx", [&] { return function(plain(s), to, to_size, nullptr, 0, nullptr, overlapped); });
 }
 inline BOOL cancel_io(Descriptor s) noexcept {
-  return call("CancelIoEx", [&] { return ::CancelIoEx(reinterpret_cast<HANDLE>(s), nullptr); });
+  return call("CancelIoEx", [&] { return ::CancelIoEx(handle(s), nullptr); });
 }
 inline HANDLE create_port(Descriptor s, HANDLE port) noexcept {
   return call("CreateIoCompletionPort", [&] {

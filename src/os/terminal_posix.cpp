@@ -14,7 +14,7 @@ namespace {
 
 constexpr int standard_input = 0;
 termios modes;
-struct sigaction before;
+struct sigaction before_us;
 Descriptor told = no_descriptor;  // an eventfd
 
 // In the background it would stop the process again. All three calls may be made in a signal handler (POSIX.1-2017, 2.4.3).
@@ -37,11 +37,11 @@ KeptModes::KeptModes() noexcept {
   struct sigaction action{};
   action.sa_handler = set_again;
   action.sa_flags = SA_RESTART;
-  keeps_ = ::sigaction(SIGCONT, &action, &before) == 0;
+  keeps_ = ::sigaction(SIGCONT, &action, &before_us) == 0;
 }
 
 KeptModes::~KeptModes() {
-  if (keeps_) ::sigaction(SIGCONT, &before, nullptr);
+  if (keeps_) ::sigaction(SIGCONT, &before_us, nullptr);
   if (told != no_descriptor) sys::close(std::exchange(told, no_descriptor));
 }
 

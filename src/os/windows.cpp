@@ -102,7 +102,7 @@ Result<Accepted> accept(Descriptor descriptor) {
     NativeAddress from;
     const Descriptor accepted = sys::accept(descriptor, from.data(), &from.size);
     if (accepted != invalid) {
-      ::SetHandleInformation(reinterpret_cast<HANDLE>(accepted), HANDLE_FLAG_INHERIT, 0);
+      ::SetHandleInformation(sys::handle(accepted), HANDLE_FLAG_INHERIT, 0);
       return Accepted{Socket::adopt(accepted), from.address()};
     }
     const int code = sys::last_error();

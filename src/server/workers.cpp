@@ -10,7 +10,7 @@ namespace meari {
 inline namespace v1 {
 namespace {
 
-BackendChoice choice_of(std::string_view name) noexcept {
+BackendChoice choice_for(std::string_view name) noexcept {
   if (name == "uring") return BackendChoice::uring;
   if (name == "uring-floor") return BackendChoice::uring_floor;
   if (name == "iocp") return BackendChoice::iocp;
@@ -58,7 +58,7 @@ Workers::~Workers() = default;
 
 Result<Workers> Workers::beside(Loop& loop, std::size_t count) {
   Workers workers;
-  const BackendChoice choice = choice_of(loop.backend().name());
+  const BackendChoice choice = choice_for(loop.backend().name());
   for (std::size_t i = 0; i < count; ++i) {
     Error failed;
     const std::exception_ptr exception = caught([&] {

@@ -21,7 +21,7 @@ struct Seeds {
   std::uint64_t first, count;
 };
 
-std::optional<std::uint64_t> number(std::string_view text) {
+std::optional<std::uint64_t> seed_number(std::string_view text) {
   std::uint64_t value = 0;
   const char* const end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, value);
@@ -36,16 +36,16 @@ std::string_view variable(const char* name) {
 // What is no number stops the program, and so does what asks for no seed at all: a typo would let tests pass that have not run.
 Seeds wanted(const SimSweep& sweep) {
   if (const std::string_view text = variable("MEARI_SIM_SEED"); !text.empty()) {
-    if (const auto only = number(text); only && *only != 0) return {*only, 1};
+    if (const auto only = seed_number(text); only && *only != 0) return {*only, 1};
     raise(Error(Errc::invalid_argument, "MEARI_SIM_SEED", text));
   }
   const std::string_view text = variable("MEARI_SIM_SEEDS");
   if (text.empty()) return {sweep.first, sweep.seeds};
   const std::size_t hyphen = text.find('-');
-  const auto one = number(text.substr(0, hyphen));
+  const auto one = seed_number(text.substr(0, hyphen));
   if (hyphen == std::string_view::npos) {
     if (one && *one != 0) return {sweep.first, *one};
-  } else if (const auto last = number(text.substr(hyphen + 1)); one && *one != 0 && last && *one <= *last) {
+  } else if (const auto last = seed_number(text.substr(hyphen + 1)); one && *one != 0 && last && *one <= *last) {
     return {*one, *last - *one + 1};
   }
   raise(Error(Errc::invalid_argument, "MEARI_SIM_SEEDS", text));

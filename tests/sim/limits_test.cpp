@@ -10,16 +10,13 @@
 #include <meari/meari.hpp>
 #include <meari/sim.hpp>
 
+#include "serving.hpp"
+
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
-
-Duration since_start() { return Loop::current()->now().time_since_epoch(); }
+using test::echo, test::since_start;
 
 // Says a byte each `pause`, `count` times, and waits for the end.
 Task<> dribble(Duration pause, int count, Duration& over) {

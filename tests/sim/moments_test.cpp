@@ -9,12 +9,13 @@
 #include <meari/meari.hpp>
 #include <meari/sim.hpp>
 
+#include "serving.hpp"
+
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-
-Duration since_start() { return Loop::current()->now().time_since_epoch(); }
+using test::since_start;
 
 Task<> serve(ServerOptions options, Task<> (*handler)(Stream)) {
   Server server(*Loop::current(), handler, std::move(options));

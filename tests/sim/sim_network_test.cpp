@@ -10,14 +10,13 @@
 #include <meari/meari.hpp>
 #include <meari/sim.hpp>
 
+#include "serving.hpp"
+
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
+using test::echo;
 
 // A server that never ends by itself.
 Task<> serve_echo() {

@@ -15,11 +15,13 @@
 
 #include <meari/dice.hpp>
 #include "src/backend/wire.hpp"
+#include "support/serving.hpp"
 
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
+using test::echo;
 
 struct World {
   Wire wire;
@@ -43,10 +45,6 @@ struct World {
     } while (wire.somebody_awake() || wire.step());
   }
 };
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
 
 Task<> serve_some(Listener listener, int clients) {
   Loop& loop = *Loop::current();

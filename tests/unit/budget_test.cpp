@@ -15,15 +15,13 @@
 #include "src/backend/slot.hpp"
 #include "support/allocations.hpp"
 #include "support/backend_harness.hpp"
+#include "support/serving.hpp"
 
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
+using test::echo;
 
 class BudgetTest : public testing::TestWithParam<BackendChoice> {
  protected:

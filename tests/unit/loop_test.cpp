@@ -38,7 +38,7 @@ struct Alarm : Timer {
   std::vector<int>* notes = nullptr;
 };
 
-Task<> slow(Duration span) { co_await sleep_for(span); }
+Task<> nap(Duration span) { co_await sleep_for(span); }
 
 }  // namespace
 
@@ -167,7 +167,7 @@ TEST(Timers, one_that_sets_itself_for_the_past_does_not_hold_up_the_turn) {
 
 TEST(Turn, an_idle_loop_sleeps_until_the_next_timer) {
   fake::World world;
-  world.loop.spawn(slow, Duration(1h));
+  world.loop.spawn(nap, Duration(1h));
   world.loop.run();
   EXPECT_EQ(world.backend.now(), Time(1h));
   EXPECT_LE(world.backend.waits, 3U);
@@ -256,7 +256,7 @@ TEST(Post, runs_on_the_loop_in_the_order_of_posting) {
     for (int i = 0; i < 1000; ++i) world.loop.post([&order, i] { order.push_back(i); });
     world.loop.post([&] { world.loop.stop(); });
   });
-  world.loop.spawn(slow, Duration(std::chrono::hours(1'000'000)));
+  world.loop.spawn(nap, Duration(std::chrono::hours(1'000'000)));
   const auto forever = [&]() -> Task<> { co_await sleep_until(never); };
   world.loop.spawn(forever);
   while (order.size() < 1000) world.loop.turn(world.loop.now() + 1ms);
@@ -327,7 +327,7 @@ TEST(Loop, failures_of_its_tasks_are_reported_and_cancel_nobody) {
   };
   world.loop.spawn(fails);
   world.loop.spawn(throws);
-  world.loop.spawn(slow, Duration(3s));
+  world.loop.spawn(nap, Duration(3s));
   world.loop.run();
   EXPECT_EQ(world.backend.now(), Time(3s));
   ASSERT_EQ(reported.size(), 2U);
@@ -433,7 +433,7 @@ TEST(Loop, tells_what_every_task_waits_for) {
   const auto reads = [](fake::Stream from) -> Task<> { co_await with_timeout(5s, from.read()); };
   const auto session = [&](fake::Stream from) -> Task<> {
     co_await scoped([&](Scope& scope) -> Task<> {
-      scope.spawn(slow, Duration(9s));
+      scope.spawn(nap, Duration(9s));
       co_await first_of(reads(from), sleep_until(never));
     });
   };
@@ -452,7 +452,7 @@ TEST(Loop, its_dump_is_indented_and_says_who_was_cancelled) {
   fake::World world;
   const auto deaf = [](int children) -> Task<> {
     auto body = [children](Scope& scope) -> Task<> {
-      for (int i = 0; i < children; ++i) scope.spawn(slow, Duration(9s));
+      for (int i = 0; i < children; ++i) scope.spawn(nap, Duration(9s));
       co_await shielded(Deadline(), sleep_for(5s));
     };
     co_await scoped(body);

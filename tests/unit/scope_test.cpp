@@ -10,24 +10,13 @@
 #include <meari/scope.hpp>
 
 #include "fake_backend.hpp"
+#include "guard.hpp"
 
 using namespace meari;
 using namespace std::chrono_literals;
+using fake::Guard, fake::slow;
 
 namespace {
-
-class Guard {
- public:
-  Guard(std::string& notes, const char* name) : notes_(&notes), name_(name) {}
-  Guard(Guard&& other) noexcept : notes_(std::exchange(other.notes_, nullptr)), name_(other.name_) {}
-  ~Guard() {
-    if (notes_ != nullptr) (*notes_ += name_) += ' ';
-  }
-
- private:
-  std::string* notes_;
-  const char* name_;
-};
 
 // Sleeps, then ends as it is told.
 Task<int> child(std::string& notes, const char* name, Duration span, Errc code) {
@@ -40,10 +29,6 @@ Task<int> child(std::string& notes, const char* name, Duration span, Errc code) 
 Task<> thrower(Duration span, const char* what) {
   co_await sleep_for(span);
   throw std::runtime_error(what);
-}
-Task<int> slow(Duration span, int value) {
-  co_await sleep_for(span);
-  co_return value;
 }
 
 struct World : fake::World {

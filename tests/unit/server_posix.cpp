@@ -21,16 +21,13 @@
 #include <meari/socket.hpp>
 
 #include "allocations.hpp"
+#include "serving.hpp"
 
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto patience = 10s;
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
+using test::echo, test::patience;
 
 std::size_t open_descriptors() {
   std::size_t count = 0;
@@ -50,17 +47,7 @@ class Serves : public testing::Test {
   }
   template <class Client>
   Result<> with_client(Server& server, Client client) {
-    auto program = [&server, &client]() -> Task<> {
-      auto body = [&server, &client](Scope& scope) -> Task<> {
-        auto serving = [&server] { return server.run(); };
-        scope.spawn(serving);
-        Result<> done = co_await as_result(with_timeout(patience, client()));
-        server.drain();
-        co_await std::move(done);
-      };
-      co_await scoped(body);
-    };
-    return loop->block_on(program);
+    return test::with_client(*loop, server, std::move(client));
   }
   // A client that says "x" and wants to hear it again.
   static Task<> is_served(Address where) {

@@ -17,16 +17,13 @@
 #include <meari/scope.hpp>
 
 #include "support/backend_harness.hpp"
+#include "support/serving.hpp"
 
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto patience = 10s;  // for what must happen; never for what must not
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
+using test::echo, test::patience;
 
 class ServerTest : public testing::TestWithParam<BackendChoice> {
  protected:
@@ -51,17 +48,7 @@ class ServerTest : public testing::TestWithParam<BackendChoice> {
   // Runs the server and one client side by side, drains, and gives what the client made of it.
   template <class Client>
   Result<> with_client(Server& server, Client client) {
-    auto program = [&server, &client]() -> Task<> {
-      auto body = [&server, &client](Scope& scope) -> Task<> {
-        auto serving = [&server] { return server.run(); };
-        scope.spawn(serving);
-        Result<> done = co_await as_result(with_timeout(patience, client()));
-        server.drain();
-        co_await std::move(done);
-      };
-      co_await scoped(body);
-    };
-    return loop->block_on(program);
+    return test::with_client(*loop, server, std::move(client));
   }
 
   std::unique_ptr<Loop> loop;

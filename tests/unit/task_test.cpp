@@ -11,31 +11,22 @@
 #include <meari/task.hpp>
 
 #include "fake_backend.hpp"
+#include "guard.hpp"
 
 using namespace meari;
 using namespace std::chrono_literals;
+using fake::Guard, fake::slow;
 
 namespace {
 
-// Notes its name when it is destroyed.
-class Guard {
- public:
-  Guard(std::string& notes, const char* name) : notes_(notes), name_(name) {}
-  ~Guard() { (notes_ += name_) += ' '; }
-
- private:
-  std::string& notes_;
-  const char* name_;
-};
-
-constexpr unsigned echo_line = __LINE__ + 2;
-Task<> echo(fake::Stream peer) {
+constexpr unsigned line_echo = __LINE__ + 2;
+Task<> echo_back(fake::Stream peer) {
   while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
 }
 
 Task<> guarded_echo(fake::Stream peer, std::string& notes) {
   Guard guard(notes, "echo");
-  co_await echo(peer);
+  co_await echo_back(peer);
   notes += "after-echo ";
 }
 Task<> middle(fake::Stream peer, std::string& notes) {
@@ -57,7 +48,7 @@ TEST(Task, echoes_until_the_peer_has_finished) {
   peer.feed("one ");
   world.backend.in(1s, [&] { peer.feed("two"); });
   world.backend.in(2s, [&] { peer.end(); });
-  EXPECT_TRUE(world.loop.block_on(echo, peer));
+  EXPECT_TRUE(world.loop.block_on(echo_back, peer));
   EXPECT_EQ(peer.line().sent, "one two");
 }
 
@@ -65,7 +56,7 @@ TEST(Task, a_failed_read_ends_it) {
   fake::World world;
   fake::Stream peer(world.backend);
   world.backend.in(1s, [&] { world.backend.fail_receive(peer.slot(), Errc::connection_reset); });
-  const Result<> result = world.loop.block_on(echo, peer);
+  const Result<> result = world.loop.block_on(echo_back, peer);
   EXPECT_EQ(result.error(), Errc::connection_reset);
 }
 
@@ -74,7 +65,7 @@ TEST(Task, a_failed_write_ends_it) {
   fake::Stream peer(world.backend);
   peer.feed("one");
   peer.line().send_error = Errc::broken_pipe;
-  EXPECT_EQ(world.loop.block_on(echo, peer).error(), Errc::broken_pipe);
+  EXPECT_EQ(world.loop.block_on(echo_back, peer).error(), Errc::broken_pipe);
 }
 
 TEST(Task, an_error_names_the_operation_and_the_line_that_met_it_first) {
@@ -85,7 +76,7 @@ TEST(Task, an_error_names_the_operation_and_the_line_that_met_it_first) {
   const Error error = world.loop.block_on(outer, peer, std::ref(notes)).error();
   EXPECT_STREQ(error.operation(), "read");
   EXPECT_NE(std::string(error.where().file_name()).find("task_test"), std::string::npos);
-  EXPECT_EQ(error.where().line(), echo_line);
+  EXPECT_EQ(error.where().line(), line_echo);
 }
 
 TEST(Task, a_failure_under_three_callers_destroys_inner_before_outer_and_runs_nothing_else) {
@@ -109,10 +100,6 @@ TEST(Task, a_success_under_three_callers_runs_what_follows) {
 namespace {
 
 Task<int> seven() { co_return 7; }
-Task<int> slow(Duration span, int value) {
-  co_await sleep_for(span);
-  co_return value;
-}
 Task<int> refuses() { co_return fail(Errc::not_found, "look for", "it"); }
 Task<> fails_in_the_middle(std::string& notes) {
   Guard guard(notes, "middle");
@@ -439,7 +426,7 @@ TEST(Cancel, reaches_what_is_started_later) {
 TEST(Cancel, a_shield_lets_clean_up_finish_and_has_an_end_of_its_own) {
   std::string notes;
   const auto stubborn = [&](fake::Stream peer) -> Task<> {
-    const Result<> r = co_await as_result(echo(peer));
+    const Result<> r = co_await as_result(echo_back(peer));
     co_await shielded(2s, sleep_for(1s));
     notes += "cleaned ";
     const Result<> late = co_await as_result(shielded(2s, sleep_for(10s)));

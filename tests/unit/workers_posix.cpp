@@ -24,16 +24,13 @@
 #include <meari/scope.hpp>
 
 #include "allocations.hpp"
+#include "serving.hpp"
 
 namespace meari {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto patience = 20s;
-
-Task<> echo(Stream peer) {
-  while (Chunk data = co_await peer.read()) co_await peer.write(std::move(data));
-}
+using test::echo, test::patience;
 
 class OnWorkers : public testing::Test {
  protected:
@@ -58,17 +55,7 @@ class OnWorkers : public testing::Test {
   }
   template <class Client>
   Result<> with_client(Server& server, Client client) {
-    auto program = [&server, &client]() -> Task<> {
-      auto body = [&server, &client](Scope& scope) -> Task<> {
-        auto serving = [&server] { return server.run(); };
-        scope.spawn(serving);
-        Result<> done = co_await as_result(with_timeout(patience, client()));
-        server.drain();
-        co_await std::move(done);
-      };
-      co_await scoped(body);
-    };
-    return loop->block_on(program);
+    return test::with_client(*loop, server, std::move(client));
   }
   // Echoes, and remembers on which loop.
   Server::Handler remembering() {

@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr double percentiles[] = {0.5, 0.9, 0.99, 0.999, 0.9999};
 
-double as_seconds(Duration time) { return std::chrono::duration<double>(time).count(); }
+double in_seconds(Duration time) { return std::chrono::duration<double>(time).count(); }
 
 std::string percent_name(double share) { return fmt::format("p{:g}", share * 100); }
 
@@ -73,7 +73,7 @@ std::string grouped(std::uint64_t number) {
 }
 
 double Report::per_second() const noexcept {
-  const double time = as_seconds(measured);
+  const double time = in_seconds(measured);
   return time > 0 ? static_cast<double>(tally->response.total()) / time : 0;
 }
 
@@ -83,7 +83,7 @@ std::vector<Slice> Report::slices() const {
   const auto count = static_cast<std::size_t>((measured + slice_length - Duration(1)) / slice_length);
   for (std::size_t i = 0; i < count; ++i) {
     const Duration at = slice_length * static_cast<Duration::rep>(i);
-    all.push_back({.at = as_seconds(at), .seconds = as_seconds(std::min(slice_length, measured - at)), .response = {}});
+    all.push_back({.at = in_seconds(at), .seconds = in_seconds(std::min(slice_length, measured - at)), .response = {}});
     if (i < tally->slices.size()) all.back().response = tally->slices[i];
   }
   for (std::size_t i = count; i < tally->slices.size() && !all.empty(); ++i)
@@ -93,7 +93,7 @@ std::vector<Slice> Report::slices() const {
 
 std::vector<const Text*> Report::doubts() const {
   std::vector<const Text*> found;
-  const double busy = as_seconds(measured) > 0 ? as_seconds(tally->most_cpu) / as_seconds(measured) : 0;
+  const double busy = in_seconds(measured) > 0 ? in_seconds(tally->most_cpu) / in_seconds(measured) : 0;
   if (busy > 0.95) found.push_back(&messages::doubt_busy);
   if (tally->lateness.percentile(0.99) > 1'000'000) found.push_back(&messages::doubt_late);
   if (settings->rate != 0 && per_second() < settings->rate * 0.98) found.push_back(&messages::doubt_rate);
@@ -109,8 +109,8 @@ std::vector<const Text*> Report::doubts() const {
 std::string Report::text(const Talk& talk) const {
   std::string text;
   const auto line = [&](std::string_view what) { text += quote(what, {.keep_quotes = true}) + '\n'; };
-  const double time = as_seconds(measured);
-  const double busy = time > 0 ? 100 * as_seconds(tally->most_cpu) / time : 0;
+  const double time = in_seconds(measured);
+  const double busy = time > 0 ? 100 * in_seconds(tally->most_cpu) / time : 0;
   const std::string sizes = settings->send ? std::to_string(settings->send->size())
                             : settings->size.least == settings->size.most
                                 ? std::to_string(settings->size.least)
@@ -118,7 +118,7 @@ std::string Report::text(const Talk& talk) const {
   line(talk.text(messages::bench_head, target, grouped(settings->connections), sizes, settings->depth,
                  fmt::format("{:g}", time)));
   if (settings->hold) {
-    const double opening_time = as_seconds(opening);
+    const double opening_time = in_seconds(opening);
     line(talk.text(
         messages::bench_held, grouped(tally->opened), fmt::format("{:.2f}", opening_time),
         grouped(static_cast<std::uint64_t>(opening_time > 0 ? static_cast<double>(tally->opened) / opening_time : 0)),
@@ -150,10 +150,10 @@ std::string Report::text(const Talk& talk) const {
   line(talk.text(messages::bench_health, fmt::format("{:.0f}", busy), shown_time(tally->lateness.percentile(0.99)),
                  shown_time(tally->lateness.most()), tally->retransmits));
   if (descriptors != 0) line(talk.text(messages::bench_descriptors, grouped(descriptors), grouped(descriptor_limit)));
-  if (server_cpu && as_seconds(*server_cpu) > 0)
+  if (server_cpu && in_seconds(*server_cpu) > 0)
     line(talk.text(
-        messages::bench_server, fmt::format("{:.0f}", 100 * as_seconds(*server_cpu) / time),
-        grouped(static_cast<std::uint64_t>(static_cast<double>(tally->response.total()) / as_seconds(*server_cpu)))));
+        messages::bench_server, fmt::format("{:.0f}", 100 * in_seconds(*server_cpu) / time),
+        grouped(static_cast<std::uint64_t>(static_cast<double>(tally->response.total()) / in_seconds(*server_cpu)))));
   const std::vector<const Text*> found = doubts();
   if (found.empty()) line(talk.text(messages::bench_valid));
   for (const Text* doubt : found) line(talk.text(messages::bench_suspect, talk.text(*doubt)));
@@ -176,11 +176,11 @@ Json Report::json() const {
   object["rate"] = settings->rate;
   object["churn"] = settings->churn;
   object["hold"] = settings->hold;
-  object["duration_seconds"] = as_seconds(settings->duration);
-  object["timeout_seconds"] = as_seconds(settings->timeout);
-  object["warmup_seconds"] = as_seconds(settings->warmup);
-  object["seconds"] = as_seconds(measured);
-  object["opening_seconds"] = as_seconds(opening);
+  object["duration_seconds"] = in_seconds(settings->duration);
+  object["timeout_seconds"] = in_seconds(settings->timeout);
+  object["warmup_seconds"] = in_seconds(settings->warmup);
+  object["seconds"] = in_seconds(measured);
+  object["opening_seconds"] = in_seconds(opening);
   object["opened"] = tally->opened;
   object["round_trips"] = tally->response.total();
   object["per_second"] = per_second();
@@ -201,8 +201,8 @@ Json Report::json() const {
   object["slices"] = Json::array();
   for (const Slice& slice : slices()) object["slices"].push_back(command::json_of(slice));
   Json health;
-  health["cpu_seconds"] = as_seconds(tally->cpu);
-  health["busiest_thread"] = as_seconds(measured) > 0 ? as_seconds(tally->most_cpu) / as_seconds(measured) : 0;
+  health["cpu_seconds"] = in_seconds(tally->cpu);
+  health["busiest_thread"] = in_seconds(measured) > 0 ? in_seconds(tally->most_cpu) / in_seconds(measured) : 0;
   health["late_p99_ns"] = tally->lateness.percentile(0.99);
   health["late_max_ns"] = tally->lateness.most();
   health["descriptors"] = descriptors;
@@ -210,7 +210,7 @@ Json Report::json() const {
   health["retransmits"] = tally->retransmits;
   health["listen_overflows"] = overflows;
   object["health"] = std::move(health);
-  if (server_cpu) object["server_cpu_seconds"] = as_seconds(*server_cpu);
+  if (server_cpu) object["server_cpu_seconds"] = in_seconds(*server_cpu);
   if (server_memory) object["server_memory_bytes"] = *server_memory;
   Json reasons = Json::array();
   for (const Text* doubt : doubts()) reasons.push_back(doubt->in(Language::en));

@@ -193,7 +193,7 @@ std::string_view name_of(GateOutcome::Kind kind) noexcept {
   return {};
 }
 
-std::string shown(Metric metric, double value) {
+std::string shown_value(Metric metric, double value) {
   const auto number = static_cast<std::uint64_t>(std::llround(value));
   return metric == Metric::rate || metric == Metric::errors ? grouped(number) : shown_time(number);
 }
@@ -254,7 +254,7 @@ std::string Comparison::text(const Talk& talk, const std::string& file, const Me
        padded(std::string(talk.text(messages::compare_after)), 14) + std::string(talk.text(messages::compare_ratio)));
   for (const Change& change : changes) {
     std::string row = "  " + padded(std::string(name_of(change.metric)), 8);
-    row += padded(shown(change.metric, change.before), 14) + padded(shown(change.metric, change.after), 14);
+    row += padded(shown_value(change.metric, change.before), 14) + padded(shown_value(change.metric, change.after), 14);
     std::string ratio;
     if (change.before > 0 && change.metric != Metric::errors) ratio = shown_ratio(change.after / change.before);
     if (change.ratio) ratio += " (" + shown_ratio(change.ratio->low) + "–" + shown_ratio(change.ratio->high) + ')';

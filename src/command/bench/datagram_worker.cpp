@@ -16,7 +16,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t number_bytes = 8;
 constexpr std::size_t most_remembered = 100'000;  // lost ones
-constexpr std::size_t most_under_way = 100'000;   // of one socket in an open loop
 
 std::uint64_t number_of(std::span<const std::byte> message) noexcept {
   std::uint64_t number = 0;

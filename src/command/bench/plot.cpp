@@ -15,7 +15,7 @@
 namespace meari::command {
 namespace {
 
-constexpr double width = 960;
+constexpr double full_width = 960;
 constexpr double height = 640;
 
 // Where a diagram stands.
@@ -289,7 +289,7 @@ void draw_rate(Picture& picture, const Measurement& now, const Measurement* befo
 
 void draw_head(Picture& picture, const Measurement& now, const Earlier& before) {
   picture.text(32, 44, "meari bench " + now.target, "title");
-  picture.text(width - 32, 44, now.valid ? "VALID" : "SUSPECT", now.valid ? "good" : "bad", "end");
+  picture.text(full_width - 32, 44, now.valid ? "VALID" : "SUSPECT", now.valid ? "good" : "bad", "end");
   const std::string sizes = now.least_size == now.most_size ? std::to_string(now.most_size)
                                                             : fmt::format("{}–{}", now.least_size, now.most_size);
   std::string about = messages::plot_settings.in(picture.language(), grouped(now.connections), sizes, now.depth,
@@ -321,7 +321,7 @@ std::string plot(const Measurement& now, const Earlier& before, Language languag
   picture.raw(fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" height=\"{1:g}\" "
       "role=\"img\" xml:lang=\"{2}\">\n",
-      width, height, language == Language::ko ? "ko" : "en"));
+      full_width, height, language == Language::ko ? "ko" : "en"));
   picture.raw("<title>" + escaped("meari bench " + now.target) + "</title>\n");
   picture.raw(
       "<desc>" +
@@ -331,7 +331,7 @@ std::string plot(const Measurement& now, const Earlier& before, Language languag
       "</desc>\n");
   picture.raw(style);
   picture.raw(fmt::format("<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"{:g}\" height=\"{:g}\" rx=\"12\"/>\n",
-                          width - 1, height - 1));
+                          full_width - 1, height - 1));
   draw_head(picture, now, before);
   LatencyDiagram(picture, now, before.run).draw();
   draw_rate(picture, now, before.run);

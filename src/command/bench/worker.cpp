@@ -21,9 +21,8 @@ constexpr unsigned opened_at_once = 64;            // by one worker
 constexpr std::size_t fits_on_the_way = 32 << 10;  // bytes, whatever the buffers of both ends are
 constexpr std::chrono::seconds grace{5};           // for replies that are under way at the end
 constexpr std::chrono::minutes grace_of_held{1};   // all of them are under way at once then
-constexpr milliseconds between_looks{20};          // an earlier timer makes each wait dearer
+constexpr milliseconds between_checks{20};         // an earlier timer makes each wait dearer
 constexpr std::chrono::seconds one_second{1};
-constexpr std::size_t most_under_way = 100'000;  // messages of one connection in an open loop
 
 }  // namespace
 
@@ -265,7 +264,7 @@ Task<> Worker::watch_time(Scope& scope) {
 }
 
 Task<> Worker::watch_lateness() {
-  for (Time next = begin_;; next += between_looks) {
+  for (Time next = begin_;; next += between_checks) {
     co_await sleep_until(next);
     const Time now = precise();
     if (measured(now)) tally_.lateness.add(static_cast<std::uint64_t>(std::max<std::int64_t>((now - next).count(), 0)));

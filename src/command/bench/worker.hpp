@@ -19,6 +19,8 @@
 
 namespace meari::command {
 
+inline constexpr std::size_t most_under_way = 100'000;  // messages of one connection or socket in an open loop
+
 // Bytes that repeat after a while, so that any part of an endless stream can be had, and checked, without making it.
 class Pattern {
  public:

@@ -220,7 +220,7 @@ bool Conversation::take_in(const Chunk& data) {
 
 bool Conversation::check_received(const Chunk& data) {
   if (!settings_.expect_echo || check_.received(data.bytes())) return true;
-  const Difference& found = *check_.difference();
+  const EchoDifference& found = *check_.difference();
   if (found.expected)
     talk_.complain(messages::echo_differs, found.offset, shown_byte(*found.expected), shown_byte(found.found));
   else talk_.complain(messages::echo_long, found.offset);

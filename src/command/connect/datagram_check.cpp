@@ -7,7 +7,7 @@
 namespace meari::command {
 namespace {
 
-std::string_view text_of(std::span<const std::byte> bytes) noexcept {
+std::string_view as_text(std::span<const std::byte> bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -16,13 +16,13 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 bool DatagramCheck::sent(std::span<const std::byte> bytes) {
   if (debt_ + bytes.size() > EchoCheck::longest_debt) return false;
   debt_ += bytes.size();
-  const auto [at, fresh] = missing_.emplace(next_++, text_of(bytes));
+  const auto [at, fresh] = missing_.emplace(next_++, as_text(bytes));
   numbers_.emplace(at->second, at->first);
   return true;
 }
 
 bool DatagramCheck::received(std::span<const std::byte> bytes) {
-  const std::string_view text = text_of(bytes);
+  const std::string_view text = as_text(bytes);
   if (const auto found = numbers_.find(text); found != numbers_.end()) {
     const auto at = missing_.find(found->second);
     numbers_.erase(found);  // whose key looks into what goes now

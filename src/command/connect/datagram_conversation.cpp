@@ -23,7 +23,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // A person waits for the reply before the next line; when none comes, this long.
-constexpr milliseconds reply_pause{300};
+constexpr milliseconds answer_pause{300};
 // --on-eof half-close: replies are waited for until none has come for so long.
 constexpr std::chrono::seconds quiet_time{1};
 constexpr milliseconds moment{20};
@@ -272,7 +272,7 @@ Task<> DatagramConversation::send_lines() {
     co_await deliver(line.bytes());
     if (is_over()) co_return;
     if (!dumped_here_) co_await print("  " + talk_.text(messages::line_sent, sent_.bytes - before) + '\n');
-    static_cast<void>(co_await as_result(with_timeout(reply_pause, replied_.receive())));
+    static_cast<void>(co_await as_result(with_timeout(answer_pause, replied_.receive())));
   }
   co_await print("\n");
 }

@@ -12,7 +12,7 @@
 
 namespace meari::command {
 
-struct Difference {
+struct EchoDifference {
   std::uint64_t offset = 0;
   std::optional<std::byte> expected;  // nothing: more came back than was sent
   std::byte found{};
@@ -27,7 +27,7 @@ class EchoCheck {
   [[nodiscard]] bool sent(std::span<const std::byte> bytes);
   [[nodiscard]] bool received(std::span<const std::byte> bytes);
 
-  [[nodiscard]] const std::optional<Difference>& difference() const noexcept { return difference_; }
+  [[nodiscard]] const std::optional<EchoDifference>& difference() const noexcept { return difference_; }
   [[nodiscard]] std::uint64_t total_sent() const noexcept { return sent_; }
   [[nodiscard]] std::uint64_t total_matched() const noexcept { return matched_; }
 
@@ -36,7 +36,7 @@ class EchoCheck {
   std::size_t first_ = 0;
   std::uint64_t sent_ = 0;
   std::uint64_t matched_ = 0;
-  std::optional<Difference> difference_;
+  std::optional<EchoDifference> difference_;
 };
 
 }  // namespace meari::command

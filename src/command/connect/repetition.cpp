@@ -12,7 +12,7 @@
 namespace meari::command {
 namespace {
 
-std::string milliseconds(Duration time) {
+std::string in_milliseconds(Duration time) {
   return fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(time).count());
 }
 
@@ -22,7 +22,7 @@ void summarise_times(const Talk& talk, const Message<std::string_view, std::stri
   std::ranges::sort(times);
   // Of an even number the lower one of the two in the middle: a time that was measured.
   const Duration median = times[(times.size() - 1) / 2];
-  talk.say(message, milliseconds(times.front()), milliseconds(median), milliseconds(times.back()));
+  talk.say(message, in_milliseconds(times.front()), in_milliseconds(median), in_milliseconds(times.back()));
 }
 
 }  // namespace
@@ -59,14 +59,14 @@ void Repetition::report(std::uint64_t number, const Outcome& outcome) {
   if (connected) connecting_.push_back(*connected);
   if (reply) replying_.push_back(*reply);
   if (settings_.where.kind == Kind::datagram) {
-    if (reply) talk_.say(messages::repeated_datagram, number, to, milliseconds(*reply));
+    if (reply) talk_.say(messages::repeated_datagram, number, to, in_milliseconds(*reply));
     else if (!to.empty()) talk_.say(messages::repeated_datagram_silence, number, to);
     return;
   }
   if (!connected) return;  // why not has been said
-  if (settings_.check) return talk_.say(messages::repeated_check, number, to, milliseconds(*connected));
-  if (!reply) return talk_.say(messages::repeated_silence, number, to, milliseconds(*connected));
-  talk_.say(messages::repeated, number, to, milliseconds(*connected), milliseconds(*reply));
+  if (settings_.check) return talk_.say(messages::repeated_check, number, to, in_milliseconds(*connected));
+  if (!reply) return talk_.say(messages::repeated_silence, number, to, in_milliseconds(*connected));
+  talk_.say(messages::repeated, number, to, in_milliseconds(*connected), in_milliseconds(*reply));
 }
 
 void Repetition::summarise() const {

@@ -7,7 +7,7 @@
 namespace meari::command {
 namespace {
 
-constexpr std::size_t most_payload = 64;  // bytes
+constexpr std::size_t most_quoted = 64;  // bytes
 
 const char* name_of(Step::Wait wait) noexcept {
   switch (wait) {
@@ -37,8 +37,8 @@ void EventLines::tell(const Step& step) const {
   else if (waits || counts(event.what)) object["bytes"] = event.count;
   if (!waits && event.what == Event::What::received) {
     const std::string_view payload(reinterpret_cast<const char*>(event.payload.data()), event.payload.size());
-    object["payload"] = quote(payload.substr(0, most_payload));
-    if (payload.size() > most_payload) object["cut"] = true;
+    object["payload"] = quote(payload.substr(0, most_quoted));
+    if (payload.size() > most_quoted) object["cut"] = true;
   }
   if (!waits && event.what == Event::What::closed && !step.track.listens) {
     object["received"] = step.track.received;

@@ -58,7 +58,7 @@ std::string meant_verb(const std::string& word) {
   for (const VerbInfo& verb : verbs()) names.push_back(verb.name);
   for (const auto& [other, ours] : {std::pair{"listen", "serve"}, {"server", "serve"}, {"client", "connect"}})
     if (word == other) return ours;
-  if (const std::string_view near = nearest(word, names); !near.empty()) return std::string(near);
+  if (const std::string_view closest = nearest(word, names); !closest.empty()) return std::string(closest);
   if (find_handler(word) != nullptr) return "meari serve " + word;
   const Result<Endpoint> address = Endpoint::parse(word);
   if (!address) return {};
@@ -218,8 +218,8 @@ std::string_view nearest(std::string_view typed, const std::vector<std::string_v
   std::size_t best_distance = (typed.size() < 6 ? 1 : 2) + 1;
   for (const std::string_view name : names) {
     const bool beginning = typed.size() >= 3 && name.starts_with(typed);
-    const std::size_t far = beginning ? 1 : distance(typed, name);
-    if (far < best_distance) best = name, best_distance = far;
+    const std::size_t steps = beginning ? 1 : distance(typed, name);
+    if (steps < best_distance) best = name, best_distance = steps;
   }
   return best;
 }

@@ -79,7 +79,7 @@ struct Row {
 };
 
 // Two columns; a left side that is too long gets a line of its own.
-std::string table(std::string_view title_of_it, const std::vector<Row>& rows) {
+std::string two_columns(std::string_view title_of_it, const std::vector<Row>& rows) {
   constexpr std::size_t widest = 28;
   std::size_t left_width = 0;
   for (const Row& row : rows)
@@ -107,7 +107,7 @@ std::string flag_lines(Language language, std::optional<Verb> verb) {
   std::vector<Row> rows;
   for (const FlagInfo& flag : flags())
     if (belongs_to(flag, verb)) rows.push_back({flag_title(flag), std::string(flag.help.in(language))});
-  return table(flags_title.in(language), rows);
+  return two_columns(flags_title.in(language), rows);
 }
 
 std::string flag_pages(Language language, Verb verb) {
@@ -130,7 +130,7 @@ std::string handler_lines(Language language) {
     if (!handler.argument.empty()) left += ' ' + std::string(handler.argument);
     rows.push_back({left, std::string(handler.help.in(language))});
   }
-  return table(handlers_title.in(language), rows);
+  return two_columns(handlers_title.in(language), rows);
 }
 
 std::string usage_line(Language language, const VerbInfo& verb) {
@@ -167,8 +167,8 @@ std::string short_help(Language language, std::optional<Verb> verb) {
           {std::string(each.name) + ' ' + std::string(each.operands), std::string(each.summary.in(language))});
     const std::vector<Row> first_steps = {{"meari serve", std::string(try_serve.in(language))},
                                           {"meari connect localhost:9000", std::string(try_connect.in(language))}};
-    return std::string(title.in(language)) + "\n\n" + table(try_title.in(language), first_steps) + '\n' +
-           table(verbs_title.in(language), rows) + '\n' + flag_lines(language, verb) + '\n' +
+    return std::string(title.in(language)) + "\n\n" + two_columns(try_title.in(language), first_steps) + '\n' +
+           two_columns(verbs_title.in(language), rows) + '\n' + flag_lines(language, verb) + '\n' +
            std::string(more.in(language)) + '\n';
   }
   const VerbInfo& about = info(*verb);
@@ -178,7 +178,7 @@ std::string short_help(Language language, std::optional<Verb> verb) {
     const Text& where = *verb == Verb::serve ? where_to_serve : where_to_connect;
     std::vector<Row> rows = {{"ADDRESS", std::string(where.in(language))}, {"TIME", std::string(times.in(language))}};
     if (*verb != Verb::connect) rows.push_back({"SIZE", std::string(sizes.in(language))});
-    out += table(values_title.in(language), rows) + '\n';
+    out += two_columns(values_title.in(language), rows) + '\n';
   }
   out += flag_lines(language, verb) + '\n';
   return out + std::string(more_of.in(language)) + std::string(about.name) + '\n';
@@ -193,18 +193,18 @@ std::string long_help(Language language, Verb verb) {
     for (const AddressInfo& address : addresses())
       if ((address.verbs & 1U << static_cast<unsigned>(verb)) != 0)
         rows.push_back({std::string(address.form), std::string(address.help.in(language))});
-    out += table(addresses_title.in(language), rows) + '\n';
+    out += two_columns(addresses_title.in(language), rows) + '\n';
   }
   out += flag_pages(language, verb) + '\n';
   std::vector<Row> rows;
   for (const StatusInfo& status : statuses())
     rows.push_back({std::to_string(status.status), std::string(status.help.in(language))});
-  out += table(statuses_title.in(language), rows) + '\n';
+  out += two_columns(statuses_title.in(language), rows) + '\n';
   std::vector<Row> environment;
   for (const VariableInfo& variable : variables())
     if ((variable.verbs & 1U << static_cast<unsigned>(verb)) != 0)
       environment.push_back({std::string(variable.name), std::string(variable.help.in(language))});
-  out += table(variables_title.in(language), environment) + '\n';
+  out += two_columns(variables_title.in(language), environment) + '\n';
   out += std::string(examples_title.in(language)) + '\n';
   for (const Example& example : about.examples)
     out += "  " + std::string(example.command) + '\n' + wrapped(example.help.in(language), 6);

@@ -7,19 +7,19 @@
 namespace meari::command {
 namespace {
 
-constexpr Text name_title{"NAME", "이름"};
-constexpr Text synopsis_title{"SYNOPSIS", "사용법"};
-constexpr Text description_title{"DESCRIPTION", "설명"};
-constexpr Text verbs_title{"VERBS", "명령"};
-constexpr Text handlers_title{"HANDLERS", "처리기"};
-constexpr Text addresses_title{"ADDRESSES", "주소"};
-constexpr Text flags_title{"OPTIONS", "옵션"};
-constexpr Text end_title{"THE END OF INPUT", "입력의 끝"};
-constexpr Text statuses_title{"EXIT STATUS", "종료 상태"};
-constexpr Text variables_title{"ENVIRONMENT", "환경 변수"};
-constexpr Text examples_title{"EXAMPLES", "예"};
-constexpr Text see_title{"SEE ALSO", "관련 항목"};
-constexpr Text flag_word{"flags", "옵션"};
+constexpr Text name_section{"NAME", "이름"};
+constexpr Text synopsis_section{"SYNOPSIS", "사용법"};
+constexpr Text description_section{"DESCRIPTION", "설명"};
+constexpr Text verbs_section{"VERBS", "명령"};
+constexpr Text handlers_section{"HANDLERS", "처리기"};
+constexpr Text addresses_section{"ADDRESSES", "주소"};
+constexpr Text flags_section{"OPTIONS", "옵션"};
+constexpr Text end_section{"THE END OF INPUT", "입력의 끝"};
+constexpr Text statuses_section{"EXIT STATUS", "종료 상태"};
+constexpr Text variables_section{"ENVIRONMENT", "환경 변수"};
+constexpr Text examples_section{"EXAMPLES", "예"};
+constexpr Text see_section{"SEE ALSO", "관련 항목"};
+constexpr Text flags_word{"flags", "옵션"};
 constexpr Text brief{"both ends of a TCP conversation", "TCP 대화의 양쪽 끝"};
 
 constexpr Text overview{
@@ -87,7 +87,7 @@ std::string flag_tag(const FlagInfo& flag) {
 }
 
 std::string options(Language language, std::optional<Verb> verb) {
-  std::string out = section(language, flags_title);
+  std::string out = section(language, flags_section);
   for (const FlagInfo& flag : flags()) {
     if (!belongs_to(flag, verb)) continue;
     out += entry(flag_tag(flag), flag.help.in(language));
@@ -99,43 +99,43 @@ std::string options(Language language, std::optional<Verb> verb) {
 }
 
 std::string synopsis(Language language, const VerbInfo& verb) {
-  std::string line = bold("meari " + std::string(verb.name)) + " [" + italic(flag_word.in(language)) + "]";
+  std::string line = bold("meari " + std::string(verb.name)) + " [" + italic(flags_word.in(language)) + "]";
   if (!verb.operands.empty()) line += ' ' + italic(verb.operands);
   return line + '\n';
 }
 
 std::string verb_page(Language language, const VerbInfo& verb) {
-  std::string out = section(language, synopsis_title) + synopsis(language, verb);
-  out += section(language, description_title) + roff(verb.more.in(language)) + '\n';
+  std::string out = section(language, synopsis_section) + synopsis(language, verb);
+  out += section(language, description_section) + roff(verb.more.in(language)) + '\n';
   out += paragraph((verb.verb == Verb::bench ? report_streams : streams).in(language));
   if (verb.verb == Verb::serve) {
-    out += section(language, handlers_title);
+    out += section(language, handlers_section);
     for (const HandlerInfo& handler : handlers()) {
       std::string tag = bold(handler.name);
       if (!handler.argument.empty()) tag += ' ' + italic(handler.argument);
       out += entry(tag, handler.help.in(language));
     }
   }
-  out += section(language, addresses_title);
+  out += section(language, addresses_section);
   for (const AddressInfo& address : addresses())
     if ((address.verbs & 1U << static_cast<unsigned>(verb.verb)) != 0)
       out += entry(bold(address.form), address.help.in(language));
   out += options(language, verb.verb);
-  if (verb.verb == Verb::connect) out += section(language, end_title) + roff(end_of_input.in(language)) + '\n';
+  if (verb.verb == Verb::connect) out += section(language, end_section) + roff(end_of_input.in(language)) + '\n';
   return out;
 }
 
 std::string overview_page(Language language) {
-  std::string out = section(language, synopsis_title);
+  std::string out = section(language, synopsis_section);
   for (const VerbInfo& verb : verbs()) out += (&verb == verbs().data() ? "" : ".br\n") + synopsis(language, verb);
-  out += section(language, description_title) + roff(overview.in(language)) + '\n' + paragraph(streams.in(language));
-  out += section(language, verbs_title);
+  out += section(language, description_section) + roff(overview.in(language)) + '\n' + paragraph(streams.in(language));
+  out += section(language, verbs_section);
   for (const VerbInfo& verb : verbs()) out += entry(bold(verb.name), verb.summary.in(language));
   return out + options(language, {});
 }
 
 std::string examples(Language language, std::optional<Verb> only) {
-  std::string out = section(language, examples_title);
+  std::string out = section(language, examples_section);
   bool first = true;
   for (const VerbInfo& verb : verbs()) {
     if (only && verb.verb != *only) continue;
@@ -149,7 +149,7 @@ std::string examples(Language language, std::optional<Verb> only) {
 }
 
 std::string see_also(Language language, std::optional<Verb> here) {
-  std::string out = section(language, see_title);
+  std::string out = section(language, see_section);
   std::string pages;
   const auto add = [&](const std::string& name) { pages += (pages.empty() ? "" : ",\n") + bold(name) + "(1)"; };
   if (here) add(page_name({}));
@@ -167,13 +167,13 @@ std::string man_page(Language language, std::optional<Verb> verb) {
   std::string out = ".\\\" Made by `meari generate`; tools/generate.sh makes it again.\n";
   // Without a date: the same table gives the same page.
   out += ".TH " + upper + " 1 \"\" \"meari " MEARI_VERSION "\" \"\"\n";
-  out += section(language, name_title) + roff(name) + " \\- " +
+  out += section(language, name_section) + roff(name) + " \\- " +
          roff(verb ? info(*verb).summary.in(language) : brief.in(language)) + '\n';
   out += verb ? verb_page(language, info(*verb)) : overview_page(language);
-  out += section(language, statuses_title);
+  out += section(language, statuses_section);
   for (const StatusInfo& status : statuses())
     out += entry(bold(std::to_string(status.status)), status.help.in(language));
-  out += section(language, variables_title);
+  out += section(language, variables_section);
   for (const VariableInfo& variable : variables())
     if (!verb || (variable.verbs & 1U << static_cast<unsigned>(*verb)) != 0)
       out += entry(bold(variable.name), variable.help.in(language));

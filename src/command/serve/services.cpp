@@ -31,8 +31,8 @@ std::string offset_of(const std::tm& local, std::time_t now) {
   using namespace std::chrono;
   const year_month_day day(year(local.tm_year + 1900), month(static_cast<unsigned>(local.tm_mon) + 1),
                            std::chrono::day(static_cast<unsigned>(local.tm_mday)));
-  const auto clock = sys_days(day) + hours(local.tm_hour) + minutes(local.tm_min) + seconds(local.tm_sec);
-  const auto ahead = duration_cast<minutes>(clock - sys_seconds(seconds(now))).count();
+  const auto clock = sys_days(day) + hours(local.tm_hour) + minutes(local.tm_min) + std::chrono::seconds(local.tm_sec);
+  const auto ahead = duration_cast<minutes>(clock - sys_seconds(std::chrono::seconds(now))).count();
   constexpr int an_hour = 60;
   return fmt::format("{}{:02}{:02}", ahead < 0 ? '-' : '+', std::abs(ahead) / an_hour, std::abs(ahead) % an_hour);
 }

@@ -10,13 +10,13 @@ namespace {
 
 constexpr std::size_t row_bytes = 16;
 
-struct Range {
+struct Characters {
   std::uint32_t first, last;
   std::uint8_t columns;
 };
 
 // Characters whose width every terminal agrees about (Unicode's East Asian Width, without combining marks); in order.
-constexpr Range shown[] = {
+constexpr Characters widths[] = {
     {0x0020, 0x007E, 1},    // ASCII
     {0x00C0, 0x00FF, 1},    // Latin letters
     {0x0100, 0x02AF, 1},    //
@@ -53,8 +53,8 @@ Character character_at(std::string_view text) noexcept {
     character = character << 6 | (at(i) & 0x3FU);
   }
   constexpr std::uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};  // an overlong form is no text
-  const Range* range = std::ranges::lower_bound(shown, character, {}, &Range::last);
-  if (range == std::end(shown) || character < range->first || character < smallest[size]) return {};
+  const Characters* range = std::ranges::lower_bound(widths, character, {}, &Characters::last);
+  if (range == std::end(widths) || character < range->first || character < smallest[size]) return {};
   return {.bytes = size, .columns = range->columns};
 }
 
