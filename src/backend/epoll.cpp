@@ -17,6 +17,7 @@ inline namespace v1 {
 namespace {
 
 constexpr int events_a_wait = 256;
+constexpr std::uint32_t incoming = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
 // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
 constexpr std::size_t most_brought = std::size_t{64} << 10;
@@ -88,10 +89,13 @@ class Epoll final : public Kernel<Epoll> {
   // recv(), once. True: the receive has its outcome. False: it waits, for an edge or for memory.
   bool try_receive(Slot& slot, Receive& receive) {
     const Came came = receive_now(slot, receive);
-    // Nothing more is there, unless the end of the stream waits behind it.
-    if (came == Came::all) slot.readable = slot.hung_up || !slot.registered;
+    if (came == Came::all) slot.readable = may_stop_short(slot) || !slot.registered;
     return came != Came::nothing;
   }
+
+  // Less than there was room for is all that was there, but not where the end of the stream waits behind it, nor where something
+  // stands between bytes: TCP's urgent data, or descriptors that a Unix-domain socket passes.
+  static bool may_stop_short(const Slot& slot) noexcept { return slot.hung_up | slot.local; }
 
   // What recv(2) brought: nothing, and the receive waits; all that was there; or its outcome, and there may be more.
   enum class Came : std::uint8_t { nothing, all, some };
@@ -462,7 +466,7 @@ class Epoll final : public Kernel<Epoll> {
     if (came == Came::nothing) [[unlikely]]
       return;
     slot->waiting = nullptr;
-    if (came != Came::all || slot->hung_up) [[unlikely]]
+    if (came != Came::all || may_stop_short(*slot)) [[unlikely]]
       slot->readable = true;
     complete(receive);
   }
@@ -474,9 +478,9 @@ class Epoll final : public Kernel<Epoll> {
 
   [[gnu::noinline]] void happened_otherwise(Slot& slot, std::uint32_t events) {
     if (slot.role == Role::foreign) return foreign_is_ready(slot, events);
-    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
       slot.readable = true;
-      slot.hung_up = slot.hung_up || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+      slot.hung_up = slot.hung_up || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     }
     if (Receive* receive = receiver(slot)) {
       if (slot.readable && !slot.starved && try_receive(slot, *receive)) {
@@ -515,12 +519,12 @@ class Epoll final : public Kernel<Epoll> {
 
   // The next edge is to be told.
   void watch(Slot& slot) {
-    if (!slot.registered) register_events(slot, EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP | EPOLLET);
+    if (!slot.registered) register_events(slot, EPOLL_CTL_ADD, incoming);
   }
   void watch_out(Slot& slot) {
     if (slot.watches_out) return;
     slot.watches_out = true;
-    register_events(slot, slot.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    register_events(slot, slot.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, incoming | EPOLLOUT);
   }
   void register_events(Slot& slot, int action, std::uint32_t events) {
     epoll_event event{};

@@ -78,7 +78,7 @@ struct alignas(8) Slot {
   bool local : 1 = false;        // a Unix-domain socket
   bool watches_out : 1 = false;  // epoll tells when it is writable
   bool unwatched : 1 = false;    // epoll refused it
-  bool hung_up : 1 = false;      // FIN, RST or an error is waiting behind what is readable
+  bool hung_up : 1 = false;      // FIN, RST, an error or urgent data is waiting behind what is readable
   bool armed : 1 = false;        // uring: a receive is in the kernel
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
