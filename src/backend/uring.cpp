@@ -391,7 +391,7 @@ void Uring::wait(Time until) {
   reap();
   if (ring_.failure()) lose_ring();
   const bool is_all = whole && !has_left_some_;
-  quiet_turns_ = is_all && happened_ <= most_quiet ? std::min(quiet_turns_ + 1, quiet_for_long) : 0;
+  quiet_turns_ = is_all && happened_ <= most_quiet ? std::min(quiet_turns_ + 1, quiet_for_a_while) : 0;
   on_the_spot_ = is_all && happened_ <= 1 ? sends_on_the_spot : 0;
 }
 

@@ -71,7 +71,6 @@ class Uring final : public Kernel<Uring> {
   static constexpr std::size_t most_small = 4 << 10;   // the same: it is bulk no more
   static constexpr unsigned most_quiet = 2;            // completions in a quiet turn
   static constexpr unsigned quiet_for_a_while = 16;    // such turns, one after the other
-  static constexpr unsigned quiet_for_long = 1000;
 
   explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
     begin_turn(kernel::now());

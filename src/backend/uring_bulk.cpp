@@ -19,9 +19,8 @@ Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
     return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
   }
   if (slot.readable) return Submitted::pending;
-  // Alone, a message of which the ring can bring all saves a call that way. It is not worth to change to and fro for it.
-  if (current_ && !slot.deep && buffers_.in_ring() != 0 &&
-      quiet_turns_ >= (slot.polled ? quiet_for_long : quiet_for_a_while)) {
+  // Alone, a message of which the ring can bring all saves a call that way.
+  if (current_ && !slot.deep && !slot.polled && buffers_.in_ring() != 0 && quiet_turns_ >= quiet_for_a_while) {
     arm(slot);
   } else {
     watch_bulk(slot);

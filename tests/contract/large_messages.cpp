@@ -57,7 +57,7 @@ TEST_P(LargeMessages, are_answered_small_ones_and_the_other_way_round) {
 
 // Alone they may come by another way than among many, and after a while of that the way changes.
 TEST_P(LargeMessages, come_whole_alone_and_among_many) {
-  const int alone = missing(GetParam(), Need::quick_system).empty() ? 1100 : 20;
+  const int alone = missing(GetParam(), Need::quick_system).empty() ? 200 : 20;
   std::deque<std::pair<End, End>> all;
   std::deque<Receiver> receivers;
   for (std::uint64_t i = 0; i < 6; ++i) {
