@@ -5,6 +5,7 @@
 # tests/fuzz                                                   every *.cpp is one fuzzer, run for a minute (MEARI_FUZZ)
 # tests/support                                                what they share: headers, and *.cpp as a small library
 # A test is named <folder>.<its name> and carries its folder as its label: ctest --preset release -L unit.
+# Where starting a program takes longer than most of its tests (MEARI_TEST_SHARDS), so many parts of it are one test each instead.
 # Tests run side by side: they ask the kernel for ports (port 0) and for temporary folders.
 
 if(CMAKE_CROSSCOMPILING AND EXISTS /usr/src/googletest/CMakeLists.txt)
@@ -40,6 +41,8 @@ if(MEARI_SANITIZE)
   set(test_seconds 240)                                  # sanitized code is a few times slower
 endif()
 
+set(MEARI_TEST_SHARDS 0 CACHE STRING "Run each test program in so many parts (0: each of its tests by itself)")
+
 function(meari_test_program folder)
   meari_sources(test_sources tests/${folder})
   if(NOT GTest_FOUND OR NOT test_sources)
@@ -49,6 +52,18 @@ function(meari_test_program folder)
   set_target_properties(meari_${folder} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
   target_link_libraries(meari_${folder} PRIVATE meari_support GTest::gtest_main GTest::gmock)
   meari_unite(meari_${folder})
+  if(MEARI_TEST_SHARDS GREATER 0)
+    foreach(shard RANGE 1 ${MEARI_TEST_SHARDS})
+      math(EXPR index "${shard} - 1")
+      set(name ${folder}.part_${shard}_of_${MEARI_TEST_SHARDS})
+      add_test(NAME ${name} COMMAND meari_${folder} --gtest_brief=1 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+      set_tests_properties(${name} PROPERTIES
+        LABELS ${folder}
+        TIMEOUT 600
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${MEARI_TEST_SHARDS};GTEST_SHARD_INDEX=${index}")
+    endforeach()
+    return()
+  endif()
   gtest_discover_tests(meari_${folder}
     TEST_PREFIX "${folder}."
     DISCOVERY_MODE PRE_TEST
