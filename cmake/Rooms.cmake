@@ -16,7 +16,7 @@ function(meari_sources out)
   set(${out} "${found}" PARENT_SCOPE)
 endfunction()
 
-# Where the build is made for one run of tests, several files are compiled at a time (MEARI_UNITY). What is in an unnamed
+# Where a build is made mostly for its tests, several files are compiled at a time (MEARI_UNITY). What is in an unnamed
 # namespace then needs a name of its own in the whole program.
 function(meari_unite target)
   if(MEARI_UNITY)

@@ -56,10 +56,10 @@ function(meari_test_program folder)
     foreach(shard RANGE 1 ${MEARI_TEST_SHARDS})
       math(EXPR index "${shard} - 1")
       set(name ${folder}.part_${shard}_of_${MEARI_TEST_SHARDS})
-      add_test(NAME ${name} COMMAND meari_${folder} --gtest_brief=1 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+      add_test(NAME ${name} COMMAND meari_${folder} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
       set_tests_properties(${name} PROPERTIES
         LABELS ${folder}
-        TIMEOUT 600
+        TIMEOUT 400
         ENVIRONMENT "GTEST_TOTAL_SHARDS=${MEARI_TEST_SHARDS};GTEST_SHARD_INDEX=${index}")
     endforeach()
     return()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Shows that the public headers and the rooms without platform code compile for Windows (mingw-w64); nothing is linked or run.
+# Shows that the public headers and the rooms of the library compile for Windows (mingw-w64), each file by itself; nothing is
+# linked or run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compiler=x86_64-w64-mingw32-g++-posix
@@ -7,7 +8,7 @@ flags=(-D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -DNOMINMAX)
 
 tools/check_headers.sh "$compiler" "${flags[@]}"
 rooms=()
-for room in src/loop src/net src/server src/sim; do
+for room in src/os src/backend src/loop src/net src/server src/sim; do
   if [[ -d $room ]]; then rooms+=("$room"); fi
 done
 if [[ ${#rooms[@]} == 0 ]]; then exit 0; fi

@@ -62,7 +62,7 @@ class MEARI_EXPORT Chunk {
   explicit operator bool() const noexcept { return size_ != 0; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   // Empty, and keeps nothing either.
-  [[nodiscard]] bool is_blank() const noexcept { return size_ == 0 && slab_ == nullptr; }
+  [[nodiscard]] bool is_blank() const noexcept { return (size_ | reinterpret_cast<std::uintptr_t>(slab_)) == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::byte* data() noexcept { return data_; }
   [[nodiscard]] const std::byte* data() const noexcept { return data_; }

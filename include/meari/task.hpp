@@ -261,9 +261,12 @@ class [[nodiscard]] Awaiting {
   static void step(Ready& ready) {
     TaskState& task = static_cast<TaskState&>(ready);
     A& activity = *static_cast<A*>(std::exchange(task.awaiting_, nullptr));
-    if (activity.fate() == Fate::error) return task.end_failed(activity.take_error());
+    if (activity.fate() == Fate::error) [[unlikely]]
+      return fail(task, activity);
     task.frame().resume();
   }
+  // Apart, so that going on needs no room for an Error.
+  [[gnu::noinline]] static void fail(TaskState& task, A& activity) { task.end_failed(activity.take_error()); }
 
   A activity_;
 };

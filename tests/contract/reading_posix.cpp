@@ -17,6 +17,13 @@ class StoppingShort : public Contract {
     Contract::SetUp();
     MEARI_NEEDS(system_sockets);
   }
+  // Connected, and the client's descriptor is ours.
+  std::pair<Descriptor, End> peer_and_server() {
+    auto [client, server] = connected();
+    const Result<Descriptor> released = backend().release(client.slot);
+    EXPECT_TRUE(released);
+    return {*released, server};
+  }
   // Its backend waits for it from now on, and is told of what comes.
   void make_it_wait(End end, Descriptor peer) {
     for (const char byte : {'1', '2'}) {
@@ -52,10 +59,7 @@ class StoppingShort : public Contract {
 MEARI_EVERY_BACKEND(StoppingShort);
 
 TEST_P(StoppingShort, urgent_data_holds_nothing_up) {
-  auto [client, server] = connected();
-  const Result<Descriptor> released = backend().release(client.slot);
-  ASSERT_TRUE(released);
-  const Descriptor peer = *released;
+  auto [peer, server] = peer_and_server();
   make_it_wait(server, peer);
   for (int i = 0; i < 3; ++i) {
     say(peer, "before");
@@ -63,7 +67,13 @@ TEST_P(StoppingShort, urgent_data_holds_nothing_up) {
     say(peer, "after");
     EXPECT_EQ(receive_exactly(server, 11), "beforeafter") << i;
   }
-  // Also while somebody waits, and in the turn in which it came.
+  ::close(peer);
+  EXPECT_EQ(receive(server), "");
+}
+
+TEST_P(StoppingShort, urgent_data_holds_nobody_up_who_waits) {
+  auto [peer, server] = peer_and_server();
+  make_it_wait(server, peer);
   Tracked<Receive> receive;
   EXPECT_EQ(start(server, receive), Submitted::pending);
   say(peer, "!", MSG_OOB);

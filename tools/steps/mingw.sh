@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# public headers and the rooms without platform code compile for Windows
+# public headers and every file of the library compile for Windows
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 exec tools/check_mingw.sh
