@@ -10,7 +10,7 @@ mkdir -p "$folder/logs"
 
 # One Windows program stays, so that the others start quickly; it ends when this script does.
 exec 8> >(exec tools/wine.sh --keep)
-trap 'exec 8>&-' EXIT
+trap 'exec 8>&-; tools/wine.sh --stop' EXIT               # what wine keeps running beside it takes time from the next step
 
 # run NAME: a GoogleTest program, whole. A busy machine gets a second attempt, which is told.
 run() {
@@ -46,8 +46,8 @@ skipped() { grep -ao '^\[  SKIPPED \] [0-9]* test' "$1" | head -1 | sed 's/^\[  
 
 # meari.exe and the examples, as commands: the tests of the command and of the examples do not know the difference, but for
 # the rows in tests/command/windows.py.
-tools/wine.sh --starter "$folder/meari.exe" "$folder/meari"
-for program in "$folder"/examples/*.exe; do tools/wine.sh --starter "$program" "${program%.exe}"; done
+tools/wine.sh --starter "$folder/meari.exe" "$folder/meari" 8>&-
+for program in "$folder"/examples/*.exe; do tools/wine.sh --starter "$program" "${program%.exe}" 8>&-; done
 tools/build.sh release meari_command
 export MEARI=$folder/meari MEARI_NATIVE=$PWD/build/release/meari MEARI_PROGRAM=$folder/meari_program.exe EXAMPLES=$folder/examples
 export PYTHONPATH=$PWD/tests/support MEARI_SYSTEM=windows LC_ALL=C.UTF-8
