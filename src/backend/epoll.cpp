@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 
+#include "src/backend/alarm.hpp"
 #include "src/backend/kernel.hpp"
 #include "src/os/system.hpp"
 
@@ -22,9 +23,7 @@ constexpr std::uint32_t incoming = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
 constexpr std::size_t most_brought = std::size_t{64} << 10;
 constexpr std::uint64_t wake_tag = 0;  // no slot has generation 0
-
-// How far a send has come: all of it; some, and more may go; a part, and the kernel takes no more for now.
-enum class Went : std::uint8_t { all, some, part, wrong };
+constexpr std::uint64_t alarm_tag = 1;
 
 class Epoll final : public Kernel<Epoll> {
  public:
@@ -50,6 +49,9 @@ class Epoll final : public Kernel<Epoll> {
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = wake_tag;
     if (sys::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return system_error(sys::last_error(), "epoll_ctl");
+    alarm_.open(false);
+    event.data.u64 = alarm_tag;
+    if (sys::epoll_ctl(epoll_, EPOLL_CTL_ADD, alarm_.descriptor(), &event) != 0) alarm_.close();
     return {};
   }
 
@@ -183,16 +185,6 @@ class Epoll final : public Kernel<Epoll> {
     while (result == Went::some) result = took(slot, send, send_some(slot, send), error);
     return result;
   }
-  // What send(2) has said. Some: it is worth another try.
-  Went took(Slot& slot, Send& send, std::ptrdiff_t count, Error& error) {
-    if (count >= 0) return went(slot, send, static_cast<std::size_t>(count)) ? Went::all : Went::some;
-    const int code = sys::last_error();
-    if (code == EINTR) return Went::some;
-    if (code == EAGAIN || code == EWOULDBLOCK) return Went::part;
-    error = system_error(code, "write");
-    return Went::wrong;
-  }
-
   std::ptrdiff_t send_some(Slot& slot, const Send& send) {
     return send.count == 0 ? send_chunk(slot, send) : send_pieces(slot, send);
   }
@@ -400,14 +392,14 @@ class Epoll final : public Kernel<Epoll> {
 
   // ---- waiting
 
-  void wait(Time until) override {
+  Time wait(Time until) override {
     pool_.belongs_to_this_thread();
     if (is_lost()) {
       kernel::wait_for_wake(wake_, awake_, ready_.empty() ? until : Time::min());
       begin_turn(kernel::now());
-      return;
+      return turn_time_;
     }
-    feed_starved();
+    if (somebody_starves()) feed_starved();
     if (unwatched_) fail_unwatched();
     if (next_event_ == events_came_) {
       events_came_ = static_cast<std::size_t>(wait_for(until));
@@ -418,7 +410,8 @@ class Epoll final : public Kernel<Epoll> {
     std::size_t next = next_event_;
     for (const std::size_t end = events_came_; next != end && brought_ < most_brought;) happened(events_[next++]);
     next_event_ = next;
-    feed_starved();
+    if (somebody_starves()) feed_starved();
+    return turn_time_;
   }
 
   void wake() noexcept override { kernel::wake(wake_, awake_); }
@@ -431,7 +424,7 @@ class Epoll final : public Kernel<Epoll> {
     const timespec* limit = &time;
     if (!ready_.empty()) {
       // poll: what is ready already must not wait
-    } else if (until == never) {
+    } else if (until == never || alarm_.covers(until, turn_time_)) {
       limit = nullptr;
     } else if (const Duration left = until - kernel::now(); left > Duration::zero()) {
       time.tv_sec = static_cast<time_t>(left / std::chrono::seconds(1));
@@ -473,6 +466,7 @@ class Epoll final : public Kernel<Epoll> {
 
   [[gnu::noinline]] void happened_elsewhere(const epoll_event& event) {
     if (event.data.u64 == wake_tag) kernel::woken(wake_, awake_);
+    if (event.data.u64 == alarm_tag) alarm_.rang();
     // Else it is of a slot that has been closed since.
   }
 
@@ -561,6 +555,7 @@ class Epoll final : public Kernel<Epoll> {
   std::size_t events_came_ = 0;
   std::size_t brought_ = 0;  // bytes received in this turn
   std::atomic<bool> awake_{false};
+  kernel::Alarm alarm_;
   kernel::DatagramReceiver datagrams_;
   Error unwatched_;
 };

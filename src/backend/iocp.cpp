@@ -521,12 +521,13 @@ class Iocp final : public Kernel<Iocp> {
 
   // ---- waiting
 
-  void wait(Time until) override {
+  Time wait(Time until) override {
     pool_.belongs_to_this_thread();
     feed_starved();
     collect(is_lost() && ready_.empty() && until != never ? 1 : ready_.empty() ? milliseconds_until(until) : 0);
     begin_turn(kernel::now());
     feed_starved();
+    return turn_time_;
   }
 
   void wake() noexcept override {

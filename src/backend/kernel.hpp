@@ -54,6 +54,9 @@ class DatagramReceiver {
   std::unique_ptr<Scratch> scratch_;
 };
 
+// How far a send has come: all of it; some, and more may go; a part, and the kernel takes no more for now.
+enum class Went : std::uint8_t { all, some, part, wrong };
+
 }  // namespace kernel
 
 template <class Self>
@@ -126,6 +129,17 @@ class Kernel : public Slotted<Self> {
   }
 
  protected:
+  using Went = kernel::Went;
+  // What send(2) has said.
+  Went took(Slot& slot, Send& send, std::ptrdiff_t count, Error& error) {
+    if (count >= 0) return this->went(slot, send, static_cast<std::size_t>(count)) ? Went::all : Went::some;
+    const int code = sys::last_error();
+    if (code == EINTR) return Went::some;
+    if (code == EAGAIN || code == EWOULDBLOCK) return Went::part;
+    error = system_error(code, "write");
+    return Went::wrong;
+  }
+
   Result<SlotId> admit(Socket& socket, const kernel::Found& found) {
     Result<SlotId> slot = admit_descriptor(socket.descriptor(), found);
     if (slot) static_cast<void>(socket.release());

@@ -43,7 +43,7 @@ class ByteCount {
   std::uint16_t high_ = 0;
 };
 
-struct alignas(8) Slot {
+struct alignas(16) Slot {  // so that the lowest bits of its address are free
   static constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::uint32_t most_unread = 64U << 10;  // bytes; beyond it the backend stops receiving
 

@@ -28,6 +28,7 @@ Result<> Uring::start(const UringOptions& options, const Abilities& abilities) {
     return error;
   wake_ = sys::eventfd(0, EFD_CLOEXEC);
   if (wake_ < 0) return system_error(sys::last_error(), "eventfd");
+  alarm_.open(true);
   parcels_.resize(parcels_kept);
   touched_.reserve(options.completions);
   return {};
@@ -62,17 +63,26 @@ void Uring::own() {
   owned_ = true;
   owner_ = std::this_thread::get_id();
   pool_.belongs_to_this_thread();
-  if (!ring_.enable()) watch_wake();
+  if (ring_.enable()) return;
+  watch_wake();
+  if (alarm_.descriptor() != no_descriptor) watch(Kind::alarm, alarm_.descriptor(), alarm_count_);
 }
 
-void Uring::watch_wake() noexcept {
+void Uring::watch(Kind kind, Descriptor descriptor, std::uint64_t& count) noexcept {
   Submission& entry = ring_.next();
   entry.opcode = IORING_OP_READ;
-  entry.fd = wake_;
-  entry.addr = reinterpret_cast<std::uintptr_t>(&wake_count_);
-  entry.len = sizeof wake_count_;
+  entry.fd = sys::plain(descriptor);
+  entry.addr = reinterpret_cast<std::uintptr_t>(&count);
+  entry.len = sizeof count;
   entry.off = std::numeric_limits<std::uint64_t>::max();
-  entry.user_data = Tag::of(Kind::wake);
+  entry.user_data = Tag::of(kind);
+}
+
+// A kernel that cannot read it would not wake anybody.
+void Uring::alarm_rang(int result) noexcept {
+  alarm_.rang();
+  if (result < 0 && result != -EINTR && result != -EAGAIN) return alarm_.close();
+  watch(Kind::alarm, alarm_.descriptor(), alarm_count_);
 }
 
 Parcel& Uring::next_parcel() noexcept {
@@ -251,46 +261,44 @@ void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
 }
 
 Submitted Uring::send_at_once(Slot& slot, Send& send) {
-  Error error;
   if (send.kind == Operation::Kind::finish) {
-    error = finish(slot);
-  } else {
-    if (on_the_spot_ > 0) --on_the_spot_;
-    const bool is_loan = send.chunk.on_loan();  // receiving it was charged
-    const bool is_over = try_send(slot, send, error);
-    if (send.count != 0 || !is_loan) ready_.charge(send.sent);
-    if (!is_over) {
-      wait_to_send(slot, send);
-      send_in_ring(slot, send, 0);
-      return Submitted::pending;
-    }
+    Error error = finish(slot);
+    return error ? refuse(send, std::move(error)) : done(send);
   }
-  return error ? refuse(send, std::move(error)) : done(send);
+  if (on_the_spot_ > 0) --on_the_spot_;
+  const std::ptrdiff_t count = send_some(slot, send);
+  const bool is_loan = send.chunk.on_loan();  // receiving it was charged
+  if (send.count != 0 || static_cast<std::size_t>(count) != send.chunk.size()) [[unlikely]]
+    return sent_in_part(slot, send, count);
+  if (!is_loan) ready_.charge(send.chunk.size());
+  went_whole(slot, send);
+  return done(send);
 }
 
-// The answer to the only thing that happened in a turn goes out at once. False: it has to wait.
-bool Uring::try_send(Slot& slot, Send& send, Error& error) {
-  while (left_of(send) != 0) {
-    Parcel::Pieces pieces;
-    std::ptrdiff_t count = 0;
-    if (const std::size_t several = pieces_left(send, pieces.data(), pieces.size()); several == 1) {
-      count = sys::send(slot.descriptor, pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    } else {
-      Parcel parcel;
-      count = sys::sendmsg(slot.descriptor, &parcel.pack(pieces, several), MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-    if (count >= 0) {
-      went(slot, send, static_cast<std::size_t>(count));
-      continue;
-    }
-    const int code = sys::last_error();
-    if (code == EINTR) continue;
-    if (code == EAGAIN || code == EWOULDBLOCK) return false;
-    error = system_error(code, "write");
+// Goes on from what send(2) has said.
+Submitted Uring::sent_in_part(Slot& slot, Send& send, std::ptrdiff_t count) {
+  const bool is_loan = send.chunk.on_loan();
+  Error error;
+  Went result = took(slot, send, count, error);
+  while (result == Went::some) result = took(slot, send, send_some(slot, send), error);
+  if (send.count != 0 || !is_loan) ready_.charge(send.sent);
+  if (result == Went::all) return done(send);
+  if (result == Went::wrong) {
     slot.send_failure = error.code();
-    return true;
+    return refuse(send, std::move(error));
   }
-  return true;
+  wait_to_send(slot, send);
+  send_in_ring(slot, send, 0);
+  return Submitted::pending;
+}
+
+std::ptrdiff_t Uring::send_some(const Slot& slot, const Send& send) {
+  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  if (send.count == 0) return sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), flags);
+  Parcel::Pieces pieces;
+  Parcel parcel;
+  const std::size_t count = pieces_left(send, pieces.data(), pieces.size());
+  return sys::sendmsg(slot.descriptor, &parcel.pack(pieces, count), flags);
 }
 
 void Uring::send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags) {
@@ -369,14 +377,14 @@ Error Uring::finish(Slot& slot) {
 
 void Uring::wake() noexcept { kernel::wake(wake_, awake_); }
 
-void Uring::wait(Time until) {
+Time Uring::wait(Time until) {
   if (!owned_) own();
   if (is_lost()) {
     kernel::wait_for_wake(wake_, awake_, ready_.empty() ? until : Time::min());
     begin_turn(kernel::now());
-    return;
+    return turn_time_;
   }
-  feed_some();
+  if (somebody_starves() || buffers_.lacks_some()) feed_some();
   happened_ = 0;
   brought_ = 0;
   const bool whole = !has_left_some_;
@@ -393,6 +401,7 @@ void Uring::wait(Time until) {
   const bool is_all = whole && !has_left_some_;
   quiet_turns_ = is_all && happened_ <= most_quiet ? std::min(quiet_turns_ + 1, quiet_for_a_while) : 0;
   on_the_spot_ = is_all && happened_ <= 1 ? sends_on_the_spot : 0;
+  return turn_time_;
 }
 
 // What is in the kernel must not touch the memory of those who are told now: the ring goes first.
@@ -417,7 +426,7 @@ void Uring::enter(Time until) {
   const unsigned in_ring = std::min(std::exchange(count_in_ring_, 0), current_ ? 1U << 16 : receives_an_enter);
   if (until == Time::min()) {
     if (ring_.has_work()) ring_.enter({.least = 0, .limit = Duration::zero()});
-  } else if (until == never) {
+  } else if (until == never || alarm_.covers(until, turn_time_)) {
     ring_.enter({.least = std::max(in_ring, 1U)});
   } else {
     const Duration left = until - kernel::now();
@@ -447,7 +456,7 @@ void Uring::reap() {
                return !has_left_some_;
              });
   has_left_some_ = has_left_some_ && !ring_.all_seen();
-  settle_touched();
+  if (!touched_.empty()) settle_touched();
 }
 
 // What every message needs has a way of its own. False: it goes the way of all.
@@ -468,6 +477,7 @@ void Uring::take(Completion completion, Ring::Following following) {
     awake_.exchange(false, std::memory_order_acq_rel);  // the kernel has emptied it: the order of kernel::woken()
     return watch_wake();
   }
+  if (kind == Kind::alarm) return alarm_rang(completion.result);
   Slot& slot = *Tag::slot(completion.tag);
   MEARI_ASSERT(slot.in_use && slot.in_kernel != 0);
   ++happened_;

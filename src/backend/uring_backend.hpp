@@ -23,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "src/backend/alarm.hpp"
 #include "src/backend/kernel.hpp"
 #include "src/backend/uring.hpp"
 #include "src/backend/uring_buffers.hpp"
@@ -36,9 +37,9 @@ namespace uring {
 
 // What a completion is for: a slot, and in the lowest bits of its address the kind. A slot is not freed before all that is
 // in the kernel for it has come back (in_kernel), and its memory never moves: so no completion finds another one there.
-enum class Kind : std::uint32_t { nothing, receive, send, connect, poll_in, poll_out, wake, cancel };
+enum class Kind : std::uint32_t { nothing, receive, send, connect, poll_in, poll_out, wake, alarm, cancel };
 struct Tag {
-  static constexpr std::uintptr_t kinds = 7;
+  static constexpr std::uintptr_t kinds = 15;
   static_assert(alignof(Slot) > kinds);
 
   static std::uint64_t of(Kind kind) noexcept { return static_cast<std::uint64_t>(kind); }
@@ -80,7 +81,7 @@ class Uring final : public Kernel<Uring> {
 
   [[nodiscard]] std::string_view name() const noexcept override { return current_ ? "uring" : "uring-floor"; }
   Result<Descriptor> release(SlotId id) override;
-  void wait(Time until) override;
+  Time wait(Time until) override;
   void wake() noexcept override;
   [[nodiscard]] std::size_t bytes_on_loan() const noexcept override {
     return pool_.bytes_on_loan() - buffers_.unused_slabs() * Pool::slab_bytes;
@@ -112,7 +113,8 @@ class Uring final : public Kernel<Uring> {
 
   // ---- sending
   [[gnu::noinline]] Submitted send_at_once(Slot& slot, Send& send);
-  bool try_send(Slot& slot, Send& send, Error& error);
+  [[gnu::noinline]] Submitted sent_in_part(Slot& slot, Send& send, std::ptrdiff_t count);
+  [[gnu::always_inline]] static std::ptrdiff_t send_some(const Slot& slot, const Send& send);
   void send_in_ring(Slot& slot, const Send& send, unsigned flags);
   [[gnu::always_inline]] inline void put_in_ring(Slot& slot, const Send& send, std::uint32_t bytes, unsigned flags);
   void send_pieces_in_ring(Slot& slot, const Send& send, unsigned flags);
@@ -156,7 +158,9 @@ class Uring final : public Kernel<Uring> {
     return entry;
   }
   Parcel& next_parcel() noexcept;
-  void watch_wake() noexcept;
+  void watch(Kind kind, Descriptor descriptor, std::uint64_t& count) noexcept;  // of a wake-up, or of the alarm
+  void watch_wake() noexcept { watch(Kind::wake, wake_, wake_count_); }
+  void alarm_rang(int result) noexcept;
 
   // ---- completions
   void enter(Time until);
@@ -197,6 +201,8 @@ class Uring final : public Kernel<Uring> {
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;
   std::atomic<bool> awake_{false};
+  kernel::Alarm alarm_;
+  std::uint64_t alarm_count_ = 0;
   kernel::DatagramReceiver datagrams_;
 };
 

@@ -36,6 +36,7 @@ class Buffers {
   [[nodiscard]] Error open(Ring& ring, bool incremental, bool may_rewind) noexcept;
   void close() noexcept;  // after the ring has been closed
 
+  [[nodiscard]] bool lacks_some() const noexcept { return in_ring_ < target_; }
   // Puts slabs in as long as there are too few. Says whether the kernel has any room now.
   bool refill() noexcept;
   // All completions have been seen: slabs that are partly filled and have no Chunk left start again.

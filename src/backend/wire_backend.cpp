@@ -315,10 +315,13 @@ void WireBackend::stop(Slot& slot, Operation& operation, Errc reason) {
 
 // ---- waiting
 
-void WireBackend::wait(Time until) {
+Time WireBackend::wait(Time until) {
   pool_.belongs_to_this_thread();
   feed_starved();
-  if (severed_) return pass_own_time(until);
+  if (severed_) {
+    pass_own_time(until);
+    return now();
+  }
   const bool poll = woken_.exchange(false, std::memory_order_acq_rel) || !ready_.empty();
   const Time limit = poll ? wire_.now() : until == never ? never : std::max(until - ahead_, wire_.now());
   if (wire_.driven_) {
@@ -329,6 +332,7 @@ void WireBackend::wait(Time until) {
   }
   begin_turn(now());
   feed_starved();
+  return turn_time_;
 }
 
 // Until something is ready here, or until then. With nothing left that could happen, real time passes until wake().

@@ -19,7 +19,7 @@ class WireBackend final : public Slotted<WireBackend> {
   Result<SlotId> adopt(Descriptor descriptor, Role role) override;
   Result<Descriptor> release(SlotId slot) override;
   Result<std::pair<SlotId, SlotId>> pair() override;
-  void wait(Time until) override;
+  Time wait(Time until) override;
   void wake() noexcept override;
   [[nodiscard]] Time now() const noexcept override { return severed_ ? own_time_ : wire_.now() + ahead_; }
   [[nodiscard]] std::optional<Result<std::vector<Address>>> resolve(const Endpoint& where) override;

@@ -108,7 +108,9 @@ void Loop::stop() noexcept {
   backend_->wake();
 }
 
-bool Loop::stop_requested() noexcept { return remote_->stop.exchange(false, std::memory_order_acquire); }
+bool Loop::stop_requested() noexcept {
+  return remote_->stop.load(std::memory_order_relaxed) && remote_->stop.exchange(false, std::memory_order_acquire);
+}
 
 void Loop::cancel() noexcept { tasks_->cancel(); }
 
@@ -136,10 +138,10 @@ std::size_t Loop::turn(Time until) {
   if (next_ != nullptr) ready_->push(*std::exchange(next_, nullptr));
   const bool busy = !ready_->empty() || remote_->anything_posted.load(std::memory_order_acquire) ||
                     remote_->stop.load(std::memory_order_acquire);
-  backend_->wait(busy ? now_ : std::min(until, next_timer()));
-  now_ = backend_->now();
-  std::size_t ran = run_posted();
-  ran += fire_timers();
+  now_ = backend_->wait(busy ? now_ : std::min(until, next_timer()));
+  std::size_t ran = 0;
+  if (remote_->anything_posted.load(std::memory_order_acquire)) ran += run_posted();
+  if (beside_ != nullptr || (!timers_.empty() && timers_.front().at <= now_)) ran += fire_timers();
   ran += run_ready();
   return ran;
 }
@@ -175,7 +177,6 @@ void Loop::post(Posted& posted) noexcept {
 }
 
 std::size_t Loop::run_posted() noexcept {
-  if (!remote_->anything_posted.load(std::memory_order_acquire)) return 0;
   ReadyList posted;
   {
     const std::lock_guard lock(remote_->mutex);

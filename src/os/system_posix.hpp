@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -144,6 +145,12 @@ MEARI_WRAPPER inline std::ptrdiff_t eventfd_write(Descriptor s) noexcept {
     const std::uint64_t one = 1;
     return ::write(plain(s), &one, sizeof one);
   });
+}
+MEARI_WRAPPER inline Descriptor timerfd_create(int clock, int flags) noexcept {
+  return call("timerfd_create", [&] { return Descriptor{::timerfd_create(clock, flags)}; });
+}
+MEARI_WRAPPER inline int timerfd_settime(Descriptor s, int flags, const itimerspec* when) noexcept {
+  return call("timerfd_settime", [&] { return ::timerfd_settime(plain(s), flags, when, nullptr); });
 }
 MEARI_WRAPPER inline std::ptrdiff_t read(Descriptor s, void* data, std::size_t size) noexcept {
   return call("read", [&] { return ::read(plain(s), data, clipped("read", size)); });

@@ -54,6 +54,36 @@ TEST_P(Waiting, time_never_goes_back) {
   }
 }
 
+TEST_P(Waiting, says_what_time_it_is) {
+  const Time before = backend().now();
+  const Time told = backend().wait(before + 1ms);
+  EXPECT_GE(told, before);
+  EXPECT_LE(told, backend().now());
+}
+
+// Far deadlines may stand in an alarm that stays set: it rings for each of them, and also for one that comes before it.
+TEST_P(Waiting, far_deadlines_are_met_one_after_the_other) {
+  for (const Duration time : {20ms, 40ms, 15ms}) {
+    const Time deadline = backend().now() + time;
+    while (backend().now() < deadline) backend().wait(deadline);
+    EXPECT_LT(backend().now() - deadline, Duration(patience));
+  }
+}
+
+TEST_P(Waiting, a_deadline_before_the_last_one_is_met) {
+  backend().wake();
+  backend().wait(backend().now() + 1h);
+  const Time deadline = backend().now() + 30ms;
+  while (backend().now() < deadline) backend().wait(deadline);
+  EXPECT_LT(backend().now() - deadline, Duration(patience));
+}
+
+TEST_P(Waiting, for_a_deadline_that_nobody_has_any_more_is_quiet) {
+  backend().wake();
+  backend().wait(backend().now() + 12ms);
+  EXPECT_LE(returns_within(30ms), some);
+}
+
 TEST_P(Waiting, ends_when_it_was_woken_before) {
   backend().wake();
   backend().wait(never);

@@ -7,6 +7,7 @@
 #include "backend_harness.hpp"
 #include "refusal_posix.hpp"
 #include "src/backend/epoll.hpp"
+#include "src/backend/uring.hpp"
 
 namespace meari::test {
 namespace {
@@ -38,6 +39,21 @@ TEST(WaitingUnderAFilter, is_done_with_the_older_call) {
     EXPECT_LT(epoll->now() - before, 20s);
     epoll->wake();
     epoll->wait(never);
+  }).join();
+}
+
+// Nor need they know timerfd_create(2): every wait has its own limit then.
+TEST(WaitingUnderAFilter, is_done_without_an_alarm) {
+  std::thread([] {
+    ASSERT_TRUE(support::refuse({SYS_timerfd_create}, EPERM));
+    std::vector<std::unique_ptr<Backend>> backends;
+    backends.push_back(make_epoll(1 << 20).value());
+    if (Result<std::unique_ptr<Backend>> uring = make_uring({})) backends.push_back(*std::move(uring));
+    for (const std::unique_ptr<Backend>& backend : backends) {
+      const Time before = backend->now();
+      while (backend->now() - before < 20ms) backend->wait(before + 20ms);
+      EXPECT_LT(backend->now() - before, 20s);
+    }
   }).join();
 }
 

@@ -116,7 +116,11 @@ class Backend final : public meari::Backend {
       release_sends(slot);
     });
   }
-  void wait(Time until) override {
+  Time wait(Time until) override {
+    pass(until);
+    return now_;
+  }
+  void pass(Time until) {
     ++waits;
     if (!ready().empty() || take_wake()) return;
     const Time next = events_.empty() ? never : events_.begin()->first;

@@ -83,6 +83,8 @@ std::vector<Function> table() {
       {"epoll_pwait2", fails({EBADF, EFAULT, EINTR, EINVAL, ENOSYS, EPERM})},
       {"epoll_wait", fails({EBADF, EFAULT, EINTR, EINVAL})},
       {"eventfd", fails({EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM})},
+      {"timerfd_create", fails({EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM, EPERM})},
+      {"timerfd_settime", fails({EBADF, EFAULT, EINVAL, ECANCELED})},
       // eventfd(2). EAGAIN: it is full, and so it is readable.
       {"eventfd_write", fails({EBADF, EFAULT, EINTR, EINVAL, EIO}, {{Kind::after, EAGAIN, true}})},
       {"read", fails(read_errors, {one_byte})},
