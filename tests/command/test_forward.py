@@ -11,6 +11,8 @@ import unittest
 import support
 from support import LOOPBACK, exchange, meari, on_backends, read_all
 
+IP_LOCAL_PORT_RANGE = 51  # ip(7), Linux 6.3
+
 
 def reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -191,6 +193,26 @@ class Forward(support.Case):
         server.wait_for(r"#1 .*that is this server itself|#1 .*the peer has gone")
         self.assertEqual(server.stop(), 0)
         self.assertLessEqual(sum("connected" in line for line in server.lines), 2)
+
+    def test_a_client_may_have_the_port_that_we_have_elsewhere(self):
+        """The system gives one port to connections that go to different places, ours to the target and a client's to us: not a loop."""
+        with socket.create_server((LOOPBACK, 0)) as target:
+            target.settimeout(support.DEADLINE)
+            server = self.forward(target.getsockname()[1])
+            with server.connect(), socket.socket() as client:
+                first, (_, port) = target.accept()
+                try:
+                    client.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("I", port << 16 | port))
+                except OSError as error:
+                    self.skipTest(f"this kernel chooses ports alone: {error}")
+                client.settimeout(support.DEADLINE)
+                client.connect((LOOPBACK, server.port))
+                self.assertEqual(client.getsockname()[1], port)
+                second, _ = target.accept()
+                with first, second:
+                    second.sendall(b"hello")
+                    self.assertEqual(client.recv(100), b"hello")
+            self.assertEqual(server.stop(), 0)
 
     def test_an_idle_half_ends(self):
         """The client has finished and the target says nothing: the other half has a clock of its own."""

@@ -55,6 +55,7 @@ class Client {
     if (tap_ != nullptr && !std::exchange(finished_, true)) co_await tap_->finished_sending();
   }
   void abort() noexcept { stream_.abort(); }
+  [[nodiscard]] Result<Address> local() const { return stream_.local(); }
 
   // How much to have ready for write() at a time.
   [[nodiscard]] std::size_t piece() const noexcept { return out_.piece(); }

@@ -33,11 +33,15 @@ bool may_be_back_soon(const Error& error) noexcept {
   }
 }
 
-// An address is in the set as long as this object exists.
+// A connection, from its client's end to its server's. One address alone is no name for it: the system gives the same port to
+// connections that go to different places.
+using Path = std::pair<Address, Address>;
+
+// A path is in the set as long as this object exists.
 class Present {
  public:
-  Present(std::multiset<Address>& set, const Address& address) : set_(set) {
-    if (address.port() != 0) place_ = set.insert(address.unmapped());
+  Present(std::multiset<Path>& set, const Path& path) : set_(set) {
+    if (path.first.port() != 0) place_ = set.insert(path);
   }
   Present(const Present&) = delete;
   Present& operator=(const Present&) = delete;
@@ -46,8 +50,8 @@ class Present {
   }
 
  private:
-  std::multiset<Address>& set_;
-  std::multiset<Address>::iterator place_ = set_.end();
+  std::multiset<Path>& set_;
+  std::multiset<Path>::iterator place_ = set_.end();
 };
 
 class Forwarder {
@@ -65,8 +69,9 @@ class Forwarder {
   }
 
   Task<> serve(Client& client, Session& session) {
-    const Present from(sources_, session.source());
-    if (ours_.contains(session.source().unmapped())) {  // this client is us
+    const Path path(session.source().unmapped(), client.local().value_or(Address()).unmapped());
+    const Present from(clients_, path);
+    if (ours_.contains(path)) {  // this client is us
       client.abort();
       co_await Result<>(loop());
     }
@@ -77,9 +82,9 @@ class Forwarder {
     }
     Stream target = *std::move(reached);
     if (!target.set_timeouts(timeouts())) co_await fail(Errc::out_of_memory, forwarding);
-    const Address local = target.local().value_or(Address());
-    const Present to(ours_, local);
-    if (sources_.contains(local.unmapped())) {  // the same, when the client side was the quicker one
+    const Path onward(target.local().value_or(Address()).unmapped(), target.peer().value_or(Address()).unmapped());
+    const Present to(ours_, onward);
+    if (clients_.contains(onward)) {  // the same, when the client side was the quicker one
       target.abort();
       client.abort();
       co_await Result<>(loop());
@@ -161,8 +166,8 @@ class Forwarder {
 
   Premises& premises_;
   std::string target_;
-  std::multiset<Address> sources_;  // of the sessions that are open
-  std::multiset<Address> ours_;     // where we connect from
+  std::multiset<Path> clients_;  // of the sessions that are open
+  std::multiset<Path> ours_;     // that we opened
 };
 
 }  // namespace
