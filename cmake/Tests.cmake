@@ -2,7 +2,7 @@
 #                                                              all *.cpp of a folder are one GoogleTest program, meari_<folder>
 # tests/torture                                                one program, with hooks in every system call (MEARI_TORTURE)
 # tests/command  tests/examples                                every test_*.py is one test (unittest; MEARI and EXAMPLES say where)
-# tests/fuzz                                                   every *.cpp is one fuzzer, run for a minute (MEARI_FUZZ)
+# tests/fuzz                                                   every *.cpp is one fuzzer, run for 20 seconds (MEARI_FUZZ)
 # tests/support                                                what they share: headers, and *.cpp as a small library
 # A test is named <folder>.<its name> and carries its folder as its label: ctest --preset release -L unit.
 # Where starting a program takes longer than most of its tests (MEARI_TEST_SHARDS), so many parts of it are one test each instead.
@@ -141,13 +141,21 @@ meari_python_tests(lint)
 
 if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   meari_sources(fuzz_sources tests/fuzz)
+  set(fuzzed meari)                                      # a fuzzer steers by what runs there
+  if(TARGET meari_command_code)
+    list(APPEND fuzzed meari_command_code)
+  endif()
+  foreach(target IN LISTS fuzzed)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endforeach()
   foreach(source IN LISTS fuzz_sources)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(fuzz_${name} "${source}")
     set_target_properties(fuzz_${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
     target_link_libraries(fuzz_${name} PRIVATE meari_inside $<TARGET_NAME_IF_EXISTS:meari_command_code>)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer-no-link)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-    # A minute each, always from the same seed. Long runs with other seeds are a campaign of their own.
+    # A third of a minute each, always from the same seed. Long runs with other seeds are a campaign of their own.
     # It starts from the samples in tests/fuzz/NAME/, if there are any, and puts what it finds into the build folder.
     set(corpus "${PROJECT_BINARY_DIR}/fuzz/found/${name}")
     file(MAKE_DIRECTORY "${corpus}")
@@ -155,7 +163,7 @@ if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
       list(APPEND corpus "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}")
     endif()
     add_test(NAME fuzz.${name}
-      COMMAND fuzz_${name} -seed=1 -max_total_time=60 -artifact_prefix=${name}- ${corpus})
+      COMMAND fuzz_${name} -seed=1 -max_total_time=20 -artifact_prefix=${name}- ${corpus})
     set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 240 WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   endforeach()
 endif()

@@ -52,7 +52,7 @@ tools/build.sh release meari_command
 export MEARI=$folder/meari MEARI_NATIVE=$PWD/build/release/meari MEARI_PROGRAM=$folder/meari_program.exe EXAMPLES=$folder/examples
 export PYTHONPATH=$PWD/tests/support MEARI_SYSTEM=windows LC_ALL=C.UTF-8
 
-# Two at a time: one alone mostly waits.
+# Several at a time: each mostly waits.
 failed=0
 export folder
 export -f run run_python skipped
@@ -60,7 +60,7 @@ export -f run run_python skipped
   for name in contract sim unit regression; do echo run "$name"; done
   for module in $(python3 tests/command/windows.py); do echo run_python command "$module"; done
   echo run_python examples test_blocking
-} | xargs -P 2 -L 1 bash -c '"$@"' _ || failed=1
+} | xargs -P "$((2 * ${MEARI_JOBS:-$(nproc)}))" -L 1 bash -c '"$@"' _ || failed=1
 
 # What is handed out needs nothing but Windows.
 (cd "$folder" && cpack >logs/package.log) || failed=1
