@@ -105,9 +105,13 @@ def echo(connection):
 
 class Bench(support.Case):
     def bench(self, *args, status=0, **more):
+        """What it says as JSON. A machine that stood still for the whole duration gets a longer one."""
         run = meari("bench", "--json", *args, **more)
         self.assertEqual(run.returncode, status, run.stderr.decode())
-        return json.loads(run.stdout)
+        result = json.loads(run.stdout)
+        if result["round_trips"] == 0 and QUICK[1] in args:
+            return self.bench(*("5s" if arg == QUICK[1] else arg for arg in args), status=status, **more)
+        return result
 
     def check(self, result):
         """Figures that belong together."""
