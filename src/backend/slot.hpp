@@ -82,9 +82,10 @@ struct alignas(16) Slot {  // so that the lowest bits of its address are free
   bool armed : 1 = false;        // uring: a receive is in the kernel
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
-  bool bulk : 1 = false;         // uring: it receives so much at a time that it is polled, and asked directly
-  bool deep : 1 = false;         // uring: of these, it had more to give than may be unread
-  bool polled : 1 = false;       // uring: that poll is in the kernel
+  bool bulk : 1 = false;         // uring: it receives much at a time: one receive for each message
+  bool deep : 1 =
+      false;  // uring: of these, it had more to give than may be unread, so it is polled, and asked directly
+  bool polled : 1 = false;  // uring: that poll is in the kernel
 
   // A stream that goes on, and for which nobody waits: what a receive gets is what is unread, or what comes next.
   [[nodiscard]] bool receives() const noexcept {

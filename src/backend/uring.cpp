@@ -127,9 +127,10 @@ msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
 
 // Nothing is in the kernel yet that would bring it something.
 Submitted Uring::start_first_receive(Slot& slot, Receive& receive) {
-  if (somebody_starves() && (!slot.bulk || pool_.scarce())) {
+  const bool directly = is_asked_directly(slot);
+  if (somebody_starves() && (!directly || pool_.scarce())) {
     starve(slot);  // behind those who have waited longer
-  } else if (slot.bulk) {
+  } else if (directly) {
     return start_bulk(slot, receive);
   } else {
     arm(slot);
@@ -139,7 +140,7 @@ Submitted Uring::start_first_receive(Slot& slot, Receive& receive) {
 
 // Goes on with a receive that waits, and has nothing in the kernel.
 void Uring::ask(Slot& slot) {
-  if (!slot.bulk) return arm(slot);
+  if (!is_asked_directly(slot)) return arm(slot);
   Receive& receive = *receiver(slot);
   if (start_bulk(slot, receive) == Submitted::done) complete(receive);
 }
@@ -240,8 +241,10 @@ void Uring::received_nothing(Slot& slot, int result) {
 
 // Sending
 Submitted Uring::start_send(Slot& slot, Send& send) {
-  if (send.kind == Operation::Kind::finish || send.chunk.size() >= least_bulk) return send_at_once(slot, send);
+  const std::size_t most = current_ ? Slot::most_unread : least_bulk - 1;
+  if (send.kind == Operation::Kind::finish || send.chunk.size() > most) return send_at_once(slot, send);
   if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
+  if (send.chunk.size() >= least_bulk && !send.chunk.on_loan()) ready_.charge(send.chunk.size());
   send_in_ring(slot, send, MSG_DONTWAIT);
   send.next = &send;  // the only one
   slot.last_send = &send;
@@ -398,9 +401,7 @@ Time Uring::wait(Time until) {
   begin_turn(kernel::now());
   reap();
   if (ring_.failure()) lose_ring();
-  const bool is_all = whole && !has_left_some_;
-  quiet_turns_ = is_all && happened_ <= most_quiet ? std::min(quiet_turns_ + 1, quiet_for_a_while) : 0;
-  on_the_spot_ = is_all && happened_ <= 1 ? sends_on_the_spot : 0;
+  on_the_spot_ = whole && !has_left_some_ && happened_ <= 1 ? sends_on_the_spot : 0;
   return turn_time_;
 }
 
@@ -518,7 +519,7 @@ void Uring::settle_touched() {
     if (receiver(slot) != nullptr) join_pieces(slot);
     settle_receive(slot);
     if (receiver(slot) == nullptr || slot.armed || slot.starved) continue;
-    if (ran_out_ && slot.bulk) {
+    if (ran_out_ && is_asked_directly(slot)) {
       watch_bulk(slot);  // so that large ones come one after the other
     } else if (ran_out_) {
       starve(slot);  // all at once they would only find nothing again
@@ -553,7 +554,7 @@ void Uring::feed_some() {
   const bool ring_is_empty = !buffers_.refill();
   if (ring_is_empty && !pool_.used_up()) return fail_starved();
   const std::size_t receives_a_slab = current_ ? Pool::slab_bytes / Slot::most_unread : 1;
-  std::size_t room = std::max<std::size_t>(buffers_.in_ring() * receives_a_slab / 2, 1);
+  std::size_t room = std::max<std::size_t>(buffers_.in_ring() * receives_a_slab, 1);
   while (somebody_starves()) {
     const bool has_room = pool_.has_room(least_room);
     if (ring_is_empty && !has_room) return;
@@ -561,7 +562,12 @@ void Uring::feed_some() {
     if (slot.readable && room-- == 0) return;
     unstarve(slot);
     if (receiver(slot) == nullptr || slot.armed) continue;
-    slot.bulk = ring_is_empty || (slot.bulk && has_room);  // out of whichever of the two has something left
+    // Out of whichever of the two has something left.
+    if (ring_is_empty) {
+      slot.bulk = slot.deep = true;
+    } else if (!has_room) {
+      slot.bulk = false;
+    }
     ask(slot);
   }
 }

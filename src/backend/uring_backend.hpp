@@ -70,8 +70,6 @@ class Uring final : public Kernel<Uring> {
   static constexpr os::Blocking blocking = os::Blocking::yes;
   static constexpr std::size_t least_bulk = 24 << 10;  // bytes of one receive, or of one send
   static constexpr std::size_t most_small = 4 << 10;   // the same: it is bulk no more
-  static constexpr unsigned most_quiet = 2;            // completions in a quiet turn
-  static constexpr unsigned quiet_for_a_while = 16;    // such turns, one after the other
 
   explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
     begin_turn(kernel::now());
@@ -103,6 +101,10 @@ class Uring final : public Kernel<Uring> {
   // ---- receiving: what comes of a receive that is armed stays in the slot, whether or not anybody waits for it
   void arm(Slot& slot);
   [[gnu::noinline]] Submitted start_first_receive(Slot& slot, Receive& receive);
+  // So much comes for it that recv(2) takes more at once than the ring could bring.
+  [[nodiscard]] bool is_asked_directly(const Slot& slot) const noexcept {
+    return slot.bulk && (!current_ || slot.deep);
+  }
   Submitted start_bulk(Slot& slot, Receive& receive);
   bool try_receive(Slot& slot, Receive& receive);
   [[gnu::always_inline]] inline bool received_plainly(Slot& slot, const Completion& completion,
@@ -196,7 +198,6 @@ class Uring final : public Kernel<Uring> {
   unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
   unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
   unsigned happened_ = 0;       // completions of slots in this turn
-  unsigned quiet_turns_ = 0;    // one after the other, up to this one
   std::size_t brought_ = 0;     // bytes received directly in this turn
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;

@@ -1,4 +1,5 @@
-// Large messages: the ring only says when there is something, and they are received directly.
+// Streams of which more comes at a time than the ring can bring: it only says when there is something, and that is received
+// directly. On the floor, where each receive takes a whole buffer, all streams of large messages are received so.
 #include <poll.h>
 
 #include <algorithm>
@@ -10,21 +11,15 @@ namespace meari {
 inline namespace v1 {
 namespace uring {
 
-// Where much comes at a time the ring has nothing to offer: what counts is that one message after the other passes through
-// the same warm slab, as with epoll. So the ring only says when there is something (docs/decisions/0015-large-messages.md).
+// A call that takes up to a whole slab, and one for the answer: two for what would be four messages of 64 KiB in the ring
+// (docs/decisions/0027-a-system-call-less.md). One after the other they pass through the same warm slab, as with epoll.
 Submitted Uring::start_bulk(Slot& slot, Receive& receive) {
   if (slot.readable && try_receive(slot, receive)) {
     slot.waiting = nullptr;
     ready_.charge(receive.chunk.size());
     return receive.error ? refuse(receive, std::move(receive.error)) : done(receive);
   }
-  if (slot.readable) return Submitted::pending;
-  // Alone, a message of which the ring can bring all saves a call that way.
-  if (current_ && !slot.deep && !slot.polled && buffers_.in_ring() != 0 && quiet_turns_ >= quiet_for_a_while) {
-    arm(slot);
-  } else {
-    watch_bulk(slot);
-  }
+  if (!slot.readable) watch_bulk(slot);
   return Submitted::pending;
 }
 

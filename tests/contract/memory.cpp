@@ -181,6 +181,30 @@ TEST_P(Memory, chunks_that_somebody_keeps_hold_up_the_others_until_they_are_let_
   }
 }
 
+TEST_P(Memory, who_waits_takes_what_is_left_of_an_open_slab) {
+  const End one = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
+  const End other = open({.role = Role::datagram, .local = Address::loopback(Family::ipv4, 0)});
+  Tracked<SendTo> datagram;
+  datagram.bytes = std::as_bytes(std::span("a slab is open from here on", 27));
+  datagram.target = local(other);
+  ASSERT_EQ(run(one, datagram), Errc::none);
+  Tracked<ReceiveFrom> first;
+  ASSERT_EQ(run(other, first), Errc::none);
+
+  // More than one slab, and less than two.
+  const std::vector<Connection> all = connections(30);
+  std::deque<Tracked<Receive>> kept;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    start(all[i].server, kept.emplace_back());
+    send(all[i].client, pattern(i, 0, 12'000));
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ASSERT_TRUE(until([&] { return kept[i].over(); })) << i << ", while all others are kept";
+    EXPECT_EQ(match_pattern(i, 0, kept[i].chunk.bytes()), kept[i].chunk.size());
+  }
+  for (Tracked<Receive>& receive : kept) receive.chunk = Chunk();
+}
+
 TEST_P(Memory, waiting_for_memory_is_quiet) {
   const std::vector<Connection> all = connections(20);
   for (const Connection& one : all) send(one.client, std::string(30'000, 'x'));
