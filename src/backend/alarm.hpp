@@ -28,7 +28,7 @@ class Alarm {
   // Rings at `until` or before: whoever waits for that long needs no limit. False: it is near, as seen from `now`, which may
   // be a little old, and so is not worth it.
   [[nodiscard]] bool covers(Time until, Time now) noexcept {
-    return rings_ <= until || (until - now >= near && descriptor_ != no_descriptor && set(until));
+    return rings_ <= until || (until >= now + near && descriptor_ != no_descriptor && set(until));
   }
   // It has rung: nobody is woken before it is set again.
   void rang() noexcept { rings_ = never; }

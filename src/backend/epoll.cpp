@@ -426,7 +426,8 @@ class Epoll final : public Kernel<Epoll> {
       // poll: what is ready already must not wait
     } else if (until == never || alarm_.covers(until, turn_time_)) {
       limit = nullptr;
-    } else if (const Duration left = until - kernel::now(); left > Duration::zero()) {
+    } else if (const Time present = kernel::now(); until > present) {  // Time::min() has no distance
+      const Duration left = until - present;
       time.tv_sec = static_cast<time_t>(left / std::chrono::seconds(1));
       time.tv_nsec = static_cast<long>((left % std::chrono::seconds(1)).count());
     }

@@ -177,7 +177,9 @@ void copy_pieces(std::span<const std::span<const std::byte>> pieces, std::span<s
 DWORD milliseconds_until(Time until) noexcept {
   if (until == never) return INFINITE;
   constexpr long long longest = 1'000'000'000;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - kernel::now()).count();
+  const Time present = kernel::now();
+  if (until <= present) return 0;  // Time::min() has no distance
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - present).count();
   return static_cast<DWORD>(std::clamp<long long>(left, 0, longest));
 }
 

@@ -244,6 +244,7 @@ Submitted Uring::start_send(Slot& slot, Send& send) {
   const std::size_t most = current_ ? Slot::most_unread : least_bulk - 1;
   if (send.kind == Operation::Kind::finish || send.chunk.size() > most) return send_at_once(slot, send);
   if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
+  // Of what is on loan there is no more than receives had room for.
   if (send.chunk.size() >= least_bulk && !send.chunk.on_loan()) ready_.charge(send.chunk.size());
   send_in_ring(slot, send, MSG_DONTWAIT);
   send.next = &send;  // the only one
@@ -429,9 +430,10 @@ void Uring::enter(Time until) {
     if (ring_.has_work()) ring_.enter({.least = 0, .limit = Duration::zero()});
   } else if (until == never || alarm_.covers(until, turn_time_)) {
     ring_.enter({.least = std::max(in_ring, 1U)});
+  } else if (const Time present = kernel::now(); until > present) {
+    ring_.enter({.least = std::max(in_ring, 1U), .limit = until - present});
   } else {
-    const Duration left = until - kernel::now();
-    ring_.enter({.least = left > Duration::zero() ? std::max(in_ring, 1U) : 0, .limit = left});
+    ring_.enter({.least = 0, .limit = Duration::zero()});
   }
 }
 
@@ -553,8 +555,8 @@ void Uring::feed_some() {
   }
   const bool ring_is_empty = !buffers_.refill();
   if (ring_is_empty && !pool_.used_up()) return fail_starved();
-  const std::size_t receives_a_slab = current_ ? Pool::slab_bytes / Slot::most_unread : 1;
-  std::size_t room = std::max<std::size_t>(buffers_.in_ring() * receives_a_slab, 1);
+  const std::size_t receives = current_ ? buffers_.bytes_left() / Slot::most_unread : buffers_.in_ring() / 2;
+  std::size_t room = std::max<std::size_t>(receives, 1);
   while (somebody_starves()) {
     const bool has_room = pool_.has_room(least_room);
     if (ring_is_empty && !has_room) return;

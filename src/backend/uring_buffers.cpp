@@ -125,6 +125,13 @@ void Buffers::ran_out() noexcept {
   if (!incremental_ && !pool_.scarce()) target_ = std::min({target_ * 2, share_, slabs_whole_at_most});
 }
 
+std::size_t Buffers::bytes_left() const noexcept {
+  std::size_t left = 0;
+  for (const Entry& entry : entries_)
+    if (entry.slab != nullptr) left += entry.end - entry.begin;
+  return left;
+}
+
 std::size_t Buffers::unused_slabs() const noexcept {
   std::size_t unused = 0;
   for (const Entry& entry : entries_)

@@ -66,6 +66,7 @@ class Buffers {
   void ran_out() noexcept;
 
   [[nodiscard]] unsigned in_ring() const noexcept { return in_ring_; }
+  [[nodiscard]] std::size_t bytes_left() const noexcept;  // that the kernel can still put into them
   // Slabs that are out of the pool for the kernel's sake alone: no Chunk is in them.
   [[nodiscard]] std::size_t unused_slabs() const noexcept;
 

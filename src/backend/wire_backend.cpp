@@ -323,7 +323,7 @@ Time WireBackend::wait(Time until) {
     return now();
   }
   const bool poll = woken_.exchange(false, std::memory_order_acq_rel) || !ready_.empty();
-  const Time limit = poll ? wire_.now() : until == never ? never : std::max(until - ahead_, wire_.now());
+  const Time limit = poll ? wire_.now() : until == never ? never : std::max(until, now()) - ahead_;
   if (wire_.driven_) {
     asleep_ = !poll && limit > wire_.now();
     alarm_ = asleep_ ? limit : never;

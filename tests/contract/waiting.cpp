@@ -45,6 +45,16 @@ TEST_P(Waiting, is_not_early) {
   }
 }
 
+// Such times have no distance from now that a Duration could hold.
+TEST_P(Waiting, for_what_has_been_long_ago_is_over_at_once) {
+  for (const Time gone : {Time::min(), Time::min() + 1s, Time{} - 1h}) {
+    const Time before = backend().now();
+    const Time told = backend().wait(gone);
+    EXPECT_GE(told, before);
+    EXPECT_LT(told - before, Duration(patience));
+  }
+}
+
 TEST_P(Waiting, time_never_goes_back) {
   Time last = backend().now();
   for (int i = 0; i < 100; ++i) {
