@@ -155,19 +155,15 @@ class Target {
     if (options_.afresh) {
       open_all();
       wait_until_quiet();
+      if (options_.warm_up > 0) {
+        run(options_.warm_up, round_trips);
+        latencies.clear();
+      }
     }
     Slice slice;
     const std::uint64_t server_cpu = pid_ != 0 ? process_cpu_ns(pid_) : 0;
     const std::uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    const std::uint64_t start = clock_ns(CLOCK_MONOTONIC);
-    stop_at_ = start + static_cast<std::uint64_t>(seconds * 1e9);
-    to_issue_ = round_trips;
-    for (std::size_t i = 0; i < connections_.size(); ++i) {
-      if (options_.churn) begin_short_one(i, start);
-      else issue(i, options_.depth, clock_ns(CLOCK_MONOTONIC));
-    }
-    turn_until_idle();
-    slice.ns = clock_ns(CLOCK_MONOTONIC) - start;
+    slice.ns = run(seconds, round_trips);
     slice.load_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     slice.round_trips = latencies.total();
     slice.errors = errors_;
@@ -183,6 +179,19 @@ class Target {
   }
 
  private:
+  // Returns how long it took, in ns.
+  std::uint64_t run(double seconds, std::uint64_t round_trips) {
+    const std::uint64_t start = clock_ns(CLOCK_MONOTONIC);
+    stop_at_ = start + static_cast<std::uint64_t>(seconds * 1e9);
+    to_issue_ = round_trips;
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      if (options_.churn) begin_short_one(i, start);
+      else issue(i, options_.depth, clock_ns(CLOCK_MONOTONIC));
+    }
+    turn_until_idle();
+    return clock_ns(CLOCK_MONOTONIC) - start;
+  }
+
   static constexpr std::uint64_t patience_ns = 10'000'000'000;  // for an answer
 
   [[nodiscard]] int connect() const {
@@ -476,7 +485,7 @@ int main(int count, char** arguments) {
     for (const auto& target : targets) target->slice(0, options.connections, *latencies);
     next_step("echoed");
   } else {
-    if (options.warm_up > 0)
+    if (options.warm_up > 0 && !options.afresh)
       for (const auto& target : targets) target->slice(options.warm_up, options.round_trips, *latencies);
     std::vector<std::size_t> order(targets.size());
     std::iota(order.begin(), order.end(), 0);
