@@ -88,17 +88,18 @@ struct StreamTerms {
     totals = {received, sent};
   }
 
-  bool owned = false;  // made by Stream::set_timeouts() and deleted with the stream
-  bool closed = false;
-  bool peer_finished = false;
-  bool too_slow = false;           // ended for lack of progress
-  bool timed_out = false;          // … or for being idle or stalled: one of these timeouts, and none of the owner's own
-  bool break_off = false;          // whoever lets go of the stream has failed: it ends with RST
   Farewells* farewells = nullptr;  // where a lingering close is counted; outlives this
   union {
     Limits limits;  // until it is closed
     Totals totals;  // then
   };
+  // Last, and one byte: whoever keeps this has the rest of the word for himself.
+  bool owned : 1 = false;  // made by Stream::set_timeouts() and deleted with the stream
+  bool closed : 1 = false;
+  bool peer_finished : 1 = false;
+  bool too_slow : 1 = false;   // ended for lack of progress
+  bool timed_out : 1 = false;  // … or for being idle or stalled: one of these timeouts, and none of the owner's own
+  bool break_off : 1 = false;  // whoever lets go of the stream has failed: it ends with RST
 };
 
 // The part of a slot that streams keep there, so that a Stream is two words and an idle connection is small.

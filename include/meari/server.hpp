@@ -53,33 +53,6 @@ enum class AtDrain : std::uint8_t {
   end_input,  // its read fails with canceled, and the session goes on, up to the deadline: nothing more will come
 };
 
-// One connection while its handler runs. Lives as long as the handler.
-class MEARI_EXPORT Session {
- public:
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-
-  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }           // unique in the process, from 1
-  [[nodiscard]] const Address& source() const noexcept { return source_; }  // the peer's address, as accept(2) gave it
-  [[nodiscard]] Time started() const noexcept { return started_; }
-  // The server is about to stop: finish what has begun, begin nothing new.
-  [[nodiscard]] bool draining() const noexcept;
-  // What drain() does with this session while it waits for its peer. At any time, also while it drains.
-  void at_drain(AtDrain what) noexcept { at_drain_ = what; }
-
- private:
-  friend class Server;
-  friend struct ServerHouse;
-  Session(ServerHouse& house, Address source, Time started) noexcept
-      : house_(&house), source_(std::move(source)), started_(started) {}
-  ~Session() = default;
-  ServerHouse* house_;
-  Address source_;
-  Time started_;
-  std::uint32_t id_ = 0;  // as the backends count them
-  AtDrain at_drain_ = AtDrain::end;
-};
-
 // How a session ended.
 struct SessionEnd {
   enum class How : std::uint8_t {
@@ -100,6 +73,37 @@ struct SessionEnd {
   bool peer_finished = false;  // the peer's FIN had come
 };
 [[nodiscard]] MEARI_EXPORT const char* name(SessionEnd::How how) noexcept;  // "finished", "peer_gone" …
+
+// One connection while its handler runs. Lives as long as the handler.
+class MEARI_EXPORT Session {
+ public:
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }           // unique in the process, from 1
+  [[nodiscard]] const Address& source() const noexcept { return source_; }  // the peer's address, as accept(2) gave it
+  [[nodiscard]] Time started() const noexcept { return started_; }
+  // The server is about to stop: finish what has begun, begin nothing new.
+  [[nodiscard]] bool draining() const noexcept;
+  // What drain() does with this session while it waits for its peer. At any time, also while it drains.
+  void at_drain(AtDrain what) noexcept { at_drain_ = what; }
+
+ private:
+  friend class Server;
+  friend struct ServerHouse;
+  Session(ServerHouse& house, Address source, Time started) noexcept
+      : house_(&house), source_(std::move(source)), started_(started) {}
+  ~Session() = default;
+  [[nodiscard]] bool is_forced() const noexcept { return forced_ != SessionEnd::How::finished; }
+  // In this order nothing is lost between them: a session that is idle should be small.
+  ServerHouse* house_;
+  [[no_unique_address]] Address source_;
+  AtDrain at_drain_ = AtDrain::end;
+  Time started_;
+  [[no_unique_address]] StreamTerms terms_;             // of its stream
+  SessionEnd::How forced_ = SessionEnd::How::finished;  // drain() ends it: `drained` or `cut_off`
+  std::uint32_t id_ = 0;                                // as the backends count them
+};
 
 struct ServerOptions {
   ListenOptions listen;
@@ -204,7 +208,7 @@ class MEARI_EXPORT Server {
   void begin_session(Arrival arrival, const Listener& listener);
   void admit(Arrival arrival, const Listener& listener);
   void session_is_over(Active& active, const SessionEnd& end);
-  void make_room(House& house) noexcept;
+  void make_room(const Active& active) noexcept;
 
   // On the thread of the session's loop.
   void arrive(Dealt& dealt);

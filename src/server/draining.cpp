@@ -39,7 +39,7 @@ void Server::end_idle(House& house) {
   const Backend& backend = house.loop.backend();
   for (Active* active = house.first; active != nullptr; active = active->following) {
     // After its farewell has begun, what reads on the slot is that.
-    if (active->forced || active->terms.closed) continue;
+    if (active->is_forced() || active->terms_.closed) continue;
     const SlotFacts facts = backend.facts(active->slot);
     if (facts.receiving == nullptr || facts.receiving->kind != Operation::Kind::receive) continue;
     if (facts.sending != nullptr || facts.unread != 0) continue;
@@ -47,16 +47,16 @@ void Server::end_idle(House& house) {
     if (info && (info->receive_queue > 0 || info->send_queue > 0)) continue;
     if (active->at_drain_ == AtDrain::end_input) house.loop.backend().cancel(*facts.receiving);
     if (active->at_drain_ != AtDrain::end) continue;
-    active->forced = SessionEnd::How::drained;
+    active->forced_ = SessionEnd::How::drained;
     cancel(house.loop, active->task->request_cancel());
   }
 }
 
 void Server::cut_off(House& house) {
   for (Active* active = house.first; active != nullptr; active = active->following) {
-    active->forced = SessionEnd::How::cut_off;
+    active->forced_ = SessionEnd::How::cut_off;
     cancel(house.loop, active->task->request_cancel());
-    if (!active->terms.closed) close_at_once(house.loop, active->slot, true);
+    if (!active->terms_.closed) close_at_once(house.loop, active->slot, true);
   }
 }
 

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include <meari/channel.hpp>
@@ -90,17 +89,15 @@ struct Server::Active : Ready, Session {
   static void* operator new(std::size_t bytes) noexcept { return allocate_frame(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { free_frame(memory, bytes); }
 
-  std::optional<SessionEnd::How> forced;  // drain() ends it; here it fits behind what a Session ends with
   Active* previous = nullptr;
   Active* following = nullptr;
   TaskState* task = nullptr;  // the handler's
   SlotId slot;
-  StreamTerms terms;
-  Sources::Place place;  // among the sessions of its source
 };
 
 // A session on another loop. It travels there and back, with what is to be told of it.
 struct Server::Dealt final : Active {
+  static_assert(sizeof(Active) <= 120);  // what its class of frames has room for
   struct Step : Posted {
     Step(Dealt& of, void (*does)(Dealt&)) noexcept : dealt(&of), what(does) {
       run = [](Ready& ready) {
@@ -126,7 +123,7 @@ struct Server::Dealt final : Active {
               const std::unique_ptr<Dealt> last(&dealt);
               if (dealt.refused) {
                 server.pause(dealt.refused);
-                return server.make_room(*dealt.house_);
+                return server.make_room(dealt);
               }
               server.session_is_over(dealt, dealt.end);
             }};

@@ -272,8 +272,7 @@ void Server::begin_session(Arrival arrival, const Listener& listener) {
 
 void Server::admit(Arrival arrival, const Listener& listener) {
   if (options_.admit && !options_.admit(arrival.from())) return;  // and so it is closed
-  Sources::Place place = counted_->sources.enter(arrival.from());
-  if (!place) {
+  if (!counted_->sources.enter(arrival.from())) {
     if (options_.on_too_many) options_.on_too_many(arrival.from());
     return;
   }
@@ -282,21 +281,19 @@ void Server::admit(Arrival arrival, const Listener& listener) {
   auto* dealt = is_ours ? nullptr : new Dealt(house, std::move(arrival), loop_.now(), listener.number());
   Active* active = dealt;
   if (is_ours) active = new Active(house, arrival.from(), loop_.now());
-  if (active == nullptr) return pause(Errc::out_of_memory);
-  if (!is_ours) {
-    active->place = std::move(place);
-    ++sessions_;
-    ++house.sessions;
-    return house.loop.post(static_cast<Posted&>(dealt->begin));
+  if (active == nullptr) {
+    counted_->sources.leave(arrival.from());
+    return pause(Errc::out_of_memory);
   }
+  ++sessions_;
+  ++house.sessions;
+  if (!is_ours) return house.loop.post(static_cast<Posted&>(dealt->begin));
   Result<Stream> stream = arrival.take_in(loop_);
   if (!stream) {
+    make_room(*active);
     delete active;
     return pause(stream.error());
   }
-  active->place = std::move(place);
-  ++sessions_;
-  ++house.sessions;
   const bool entered = enter(*active, stream->slot(), listener.number());
   if (options_.on_start) call_back(options_.on_start, *active);
   start(*active, *std::move(stream), entered);
@@ -318,8 +315,8 @@ bool Server::enter(Active& active, SlotId slot, std::uint64_t listener) noexcept
   Loop& loop = house.loop;
   active.slot = slot;
   active.id_ = static_cast<std::uint32_t>(loop.backend().facts(slot).number);
-  loop.backend().policy(slot)->terms = &active.terms;
-  active.terms.farewells = house.farewells.get();
+  loop.backend().policy(slot)->terms = &active.terms_;
+  active.terms_.farewells = house.farewells.get();
   const bool in_time = set_timeouts(loop, slot, options_.timeouts);
   active.following = house.first;
   if (house.first != nullptr) house.first->previous = &active;
@@ -352,9 +349,9 @@ void Server::start(Active& active, Stream stream, bool entered) {
 
 void Server::handler_ended(Active& active) {
   const TaskFailure failure{active.task->take_error(), active.task->take_exception()};
-  if (!active.terms.closed) active.terms.break_off = breaks_off(active, failure);
+  if (!active.terms_.closed) active.terms_.break_off = breaks_off(active, failure);
   active.task->destroy();  // and with it the Stream, which leaves its totals in the terms
-  active.terms.break_off = false;
+  active.terms_.break_off = false;
   leave(active, failure);
 }
 
@@ -371,21 +368,21 @@ void Server::leave(Active& active, const TaskFailure& failure) {
 
 SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
   House& house = *active.house_;
-  if (!active.terms.closed) {  // the handler gave its Stream to somebody else, who keeps it
+  if (!active.terms_.closed) {  // the handler gave its Stream to somebody else, who keeps it
     Backend& backend = house.loop.backend();
-    if (SlotPolicy* policy = backend.policy(active.slot); policy != nullptr && policy->terms == &active.terms) {
+    if (SlotPolicy* policy = backend.policy(active.slot); policy != nullptr && policy->terms == &active.terms_) {
       house.loop.unset(policy->timer);
       policy->terms = nullptr;
       const SlotFacts facts = backend.facts(active.slot);
-      active.terms.close(facts.bytes_received, facts.bytes_sent);
+      active.terms_.close(facts.bytes_received, facts.bytes_sent);
     }
   }
   SessionEnd end;
-  if (active.terms.closed) {
-    end.bytes_received = active.terms.totals.received;
-    end.bytes_sent = active.terms.totals.sent;
+  if (active.terms_.closed) {
+    end.bytes_received = active.terms_.totals.received;
+    end.bytes_sent = active.terms_.totals.sent;
   }
-  end.peer_finished = active.terms.peer_finished;
+  end.peer_finished = active.terms_.peer_finished;
   end.lasted = house.loop.now() - active.started_;
   end.how = judge(active, failure);
   if (end.how != SessionEnd::How::finished) end.error = failure.error;
@@ -398,24 +395,24 @@ SessionEnd Server::conclude(Active& active, const TaskFailure& failure) {
 void Server::session_is_over(Active& active, const SessionEnd& end) {
   if (draining()) count_drained(end.how);
   if (options_.on_end) call_back(options_.on_end, active, end);
-  active.place = {};
-  make_room(*active.house_);
+  make_room(active);
 }
 
-void Server::make_room(House& house) noexcept {
-  --house.sessions;
+void Server::make_room(const Active& active) noexcept {
+  counted_->sources.leave(active.source_);
+  --active.house_->sessions;
   --sessions_;
   static_cast<void>(room_->left.try_send(Room::Left{}));
 }
 
 SessionEnd::How Server::judge(const Active& active, const TaskFailure& failure) {
   if (failure.exception) return SessionEnd::How::failed;
-  if (active.forced == SessionEnd::How::cut_off) return SessionEnd::How::cut_off;
+  if (active.forced_ == SessionEnd::How::cut_off) return SessionEnd::How::cut_off;
   if (!failure.error) return SessionEnd::How::finished;
-  if (active.forced && failure.error == Errc::canceled) return *active.forced;
+  if (active.is_forced() && failure.error == Errc::canceled) return active.forced_;
   if (failure.error.peer_is_gone()) return SessionEnd::How::peer_gone;
   if (failure.error != Errc::timed_out) return SessionEnd::How::failed;
-  return active.terms.too_slow ? SessionEnd::How::too_slow : SessionEnd::How::timed_out;
+  return active.terms_.too_slow ? SessionEnd::How::too_slow : SessionEnd::How::timed_out;
 }
 
 // What was sent so far may be half an answer, and after a FIN it would look like all of it. Nobody is misled where the peer
@@ -424,7 +421,7 @@ bool Server::breaks_off(const Active& active, const TaskFailure& failure) {
   switch (judge(active, failure)) {
     case SessionEnd::How::finished:
     case SessionEnd::How::drained: return false;
-    case SessionEnd::How::timed_out: return !active.terms.timed_out;
+    case SessionEnd::How::timed_out: return !active.terms_.timed_out;
     case SessionEnd::How::too_slow: return false;
     default: return true;
   }

@@ -4,23 +4,27 @@
 
 namespace meari {
 
-Sources::Counts::value_type Sources::uncounted;
+bool Sources::enter(const Address& source) {
+  if (!counts(source)) return true;
+  std::size_t& sessions = counts_[key_of(source)];
+  if (sessions >= most_) return false;
+  ++sessions;
+  return true;
+}
 
-Sources::Place Sources::enter(const Address& source) {
-  if (most_ == 0 || !is_counted(source)) return Place(uncounted);
-  Counts::value_type& at = *counts_.try_emplace(key_of(source), Count{0, this}).first;
-  if (at.second.sessions >= most_) return {};
-  ++at.second.sessions;
-  return Place(at);
+void Sources::leave(const Address& source) noexcept {
+  if (!counts(source)) return;
+  const auto found = counts_.find(key_of(source));
+  if (found != counts_.end() && --found->second == 0) counts_.erase(found);
 }
 
 std::size_t Sources::sessions_of(const Address& source) const {
   const auto found = counts_.find(key_of(source));
-  return found == counts_.end() ? 0 : found->second.sessions;
+  return found == counts_.end() ? 0 : found->second;
 }
 
-bool Sources::is_counted(const Address& source) noexcept {
-  return source.family() == Family::ipv4 || source.family() == Family::ipv6;
+bool Sources::counts(const Address& source) const noexcept {
+  return most_ != 0 && (source.family() == Family::ipv4 || source.family() == Family::ipv6);
 }
 
 Sources::Key Sources::key_of(const Address& source) noexcept {

@@ -149,10 +149,19 @@ TEST_P(Accepting, a_listener_on_all_addresses_takes_ipv4_and_ipv6) {
 
 TEST_P(Accepting, a_listener_for_ipv6_alone_leaves_the_port_to_ipv4) {
   MEARI_NEEDS(ipv6);
-  const End six =
-      open({.role = Role::listener, .family = Family::ipv6, .local = Address::any(Family::ipv6, 0), .v6_only = true});
-  const End four = listen_at(Address::any(Family::ipv4, local(six).port()));
-  dial(Address::loopback(Family::ipv4, local(six).port()));
+  // The port is free for IPv6; somebody else on this machine may have it for IPv4 at this moment.
+  Result<SlotId> four_slot = Errc::address_in_use;
+  std::uint16_t port = 0;
+  for (int attempt = 0; attempt < 20 && !four_slot; ++attempt) {
+    const End six =
+        open({.role = Role::listener, .family = Family::ipv6, .local = Address::any(Family::ipv6, 0), .v6_only = true});
+    port = local(six).port();
+    four_slot =
+        backend().open({.role = Role::listener, .family = Family::ipv4, .local = Address::any(Family::ipv4, port)});
+    if (!four_slot) ASSERT_EQ(four_slot.error(), Errc::address_in_use);
+  }
+  const End four = keep(backend(), four_slot);
+  dial(Address::loopback(Family::ipv4, port));
   Address from;
   accept(four, &from);
   EXPECT_EQ(from.family(), Family::ipv4);

@@ -196,6 +196,7 @@ class Contract : public testing::TestWithParam<Make> {
   End open(Backend& where, const Opening& opening);
   End stream(Family family = Family::ipv4) { return open({.family = family}); }
   End listen(Family family = Family::ipv4, int backlog = -1);
+  End keep(Backend& where, Result<SlotId> slot);  // closed with the case
   End listen_at(const Address& address, int backlog = -1);
   [[nodiscard]] Address free_address(Family family);  // for a listener: port 0, or a name that nobody has
   [[nodiscard]] Address local(End end);
@@ -229,7 +230,6 @@ class Contract : public testing::TestWithParam<Make> {
   friend class DescriptorShortage;
   struct Net;  // what the backends of a make have in common
   Result<std::unique_ptr<Backend>> make();
-  End keep(Backend& where, Result<SlotId> slot);
 
   std::unique_ptr<Net> net_;
   std::vector<std::unique_ptr<Backend>> backends_;
