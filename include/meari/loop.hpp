@@ -149,6 +149,9 @@ class MEARI_EXPORT Loop {
 
   // Has this step received so much that the others come first now?
   [[nodiscard]] bool is_enough() const noexcept { return ready_->is_enough(); }
+  // Runs when nobody else has anything to do, but one of these runs in every turn. So who has little to move does not wait
+  // behind those who have much, however many they are.
+  void after_others(Ready& ready) noexcept { sated_.push(ready); }
 
   // The loop whose turn it is on this thread, or nullptr.
   [[nodiscard]] static Loop* current() noexcept;
@@ -210,6 +213,7 @@ class MEARI_EXPORT Loop {
 
   std::unique_ptr<Backend> backend_;
   ReadyList* ready_;
+  ReadyList sated_;  // those who let the others go first
   Ready* next_ = nullptr;
   unsigned streak_ = 0;
   bool turning_ = false;

@@ -55,7 +55,7 @@ struct Ready {
 class ReadyList {
  public:
   static constexpr std::size_t bytes_a_step = 2048;
-  static constexpr std::size_t bytes_in_a_row = std::size_t{128} << 10;
+  static constexpr std::size_t bytes_in_a_row = std::size_t{512} << 10;
 
   ReadyList() noexcept = default;
   ReadyList(const ReadyList&) = delete;
@@ -80,10 +80,11 @@ class ReadyList {
     steps_left_ = steps;
     charged_ = 0;
   }
+  // The next step begins. False: this turn has none left.
   [[nodiscard]] bool take_step() noexcept {
+    charged_ = 0;
     if (steps_left_ == 0) return false;
     --steps_left_;
-    charged_ = 0;
     return true;
   }
   // A step has moved so many bytes by itself. Others are given up for it, so that a turn stays short and who has much to move

@@ -218,7 +218,7 @@ class [[nodiscard]] Awaiting {
         // What was received before has been used by now, and is gone: so this is the moment to let others go first.
         if (task.loop_->is_enough()) [[unlikely]] {
           task.run = &begin;
-          task.loop_->ready(task);
+          task.loop_->after_others(task);
           return false;
         }
       }

@@ -22,7 +22,9 @@ constexpr std::uint32_t incoming = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
 // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
 constexpr std::size_t most_brought = std::size_t{64} << 10;
-constexpr std::uint64_t wake_tag = 0;  // no slot has generation 0
+constexpr std::size_t most_small = 2 << 10;    // bytes of one receive: a stream of these never waits in line
+constexpr std::size_t news_after = 512 << 10;  // bytes received while there are more in line
+constexpr std::uint64_t wake_tag = 0;          // no slot has generation 0
 constexpr std::uint64_t alarm_tag = 1;
 
 class Epoll final : public Kernel<Epoll> {
@@ -114,6 +116,8 @@ class Epoll final : public Kernel<Epoll> {
     }
     count_received(slot, static_cast<std::size_t>(count));
     brought_ += static_cast<std::size_t>(count);
+    if (static_cast<std::size_t>(count) > most_small) [[unlikely]]
+      slot.bulk = true;
     receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
     return static_cast<std::size_t>(count) < wanted ? Came::all : Came::some;
   }
@@ -401,15 +405,15 @@ class Epoll final : public Kernel<Epoll> {
     }
     if (somebody_starves()) feed_starved();
     if (unwatched_) fail_unwatched();
-    if (next_event_ == events_came_) {
-      events_came_ = static_cast<std::size_t>(wait_for(until));
-      next_event_ = 0;
+    without_news_ += std::exchange(brought_, 0);
+    int count = 0;
+    if (!somebody_is_in_line() || without_news_ >= news_after) {
+      without_news_ = 0;
+      count = wait_for(until);
     }
     begin_turn(kernel::now());
-    brought_ = 0;
-    std::size_t next = next_event_;
-    for (const std::size_t end = events_came_; next != end && brought_ < most_brought;) happened(events_[next++]);
-    next_event_ = next;
+    for (const epoll_event *event = events_.data(), *end = event + count; event != end; ++event) happened(*event);
+    if (somebody_is_in_line()) serve_line();
     if (somebody_starves()) feed_starved();
     return turn_time_;
   }
@@ -422,7 +426,7 @@ class Epoll final : public Kernel<Epoll> {
   int wait_for(Time until) {
     timespec time{};
     const timespec* limit = &time;
-    if (!ready_.empty()) {
+    if (!ready_.empty() || somebody_is_in_line()) {
       // poll: what is ready already must not wait
     } else if (until == never || alarm_.covers(until, turn_time_)) {
       limit = nullptr;
@@ -452,8 +456,12 @@ class Epoll final : public Kernel<Epoll> {
     if (slot == nullptr) [[unlikely]]
       return happened_elsewhere(event);
     if (event.events != EPOLLIN || slot->waiting == nullptr || slot->waiting->kind != Operation::Kind::receive ||
-        slot->starved) [[unlikely]]
+        slot->starved || slot->in_line) [[unlikely]]
       return happened_otherwise(*slot, event.events);
+    if (slot->bulk && (brought_ >= most_brought || somebody_is_in_line())) [[unlikely]] {
+      slot->readable = true;
+      return line_up(*slot);
+    }
     // Bytes for somebody who waits for them. That nothing was readable is known: else nobody would wait.
     auto& receive = static_cast<Receive&>(*slot->waiting);
     const Came came = receive_now(*slot, receive);
@@ -463,6 +471,18 @@ class Epoll final : public Kernel<Epoll> {
     if (came != Came::all || may_stop_short(*slot)) [[unlikely]]
       slot->readable = true;
     complete(receive);
+  }
+
+  [[gnu::noinline]] void serve_line() {
+    while (brought_ < most_brought) {
+      Slot* slot = next_in_line();
+      if (slot == nullptr) return;
+      Receive* receive = receiver(*slot);
+      if (receive == nullptr || !try_receive(*slot, *receive)) continue;
+      slot->bulk = receive->chunk.size() > most_small;
+      slot->waiting = nullptr;
+      complete(*receive);
+    }
   }
 
   [[gnu::noinline]] void happened_elsewhere(const epoll_event& event) {
@@ -478,7 +498,7 @@ class Epoll final : public Kernel<Epoll> {
       slot.hung_up = slot.hung_up || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     }
     if (Receive* receive = receiver(slot)) {
-      if (slot.readable && !slot.starved && try_receive(slot, *receive)) {
+      if (slot.readable && !slot.starved && !slot.in_line && try_receive(slot, *receive)) {
         slot.waiting = nullptr;
         complete(*receive);
       }
@@ -551,10 +571,9 @@ class Epoll final : public Kernel<Epoll> {
 
   int epoll_ = -1;
   int wake_ = -1;
-  std::array<epoll_event, events_a_wait> events_;  // what epoll told; some of it may have to wait for the next turn
-  std::size_t next_event_ = 0;
-  std::size_t events_came_ = 0;
-  std::size_t brought_ = 0;  // bytes received in this turn
+  std::array<epoll_event, events_a_wait> events_;
+  std::size_t brought_ = 0;       // bytes received in this turn
+  std::size_t without_news_ = 0;  // the same, since epoll was asked for news
   std::atomic<bool> awake_{false};
   kernel::Alarm alarm_;
   kernel::DatagramReceiver datagrams_;

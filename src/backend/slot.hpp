@@ -59,7 +59,7 @@ struct alignas(16) Slot {  // so that the lowest bits of its address are free
   std::uint32_t unread_bytes = 0;
   std::uint32_t received_ms = 0;  // when bytes last came, in milliseconds of the backend's time, modulo 2^32
   std::uint32_t sent_ms = 0;
-  std::uint32_t next = nobody;  // in the list of free slots, or in the FIFO of those that wait for memory
+  std::uint32_t next = nobody;  // in the list of free slots, or in one SlotFifo
   ByteCount received;
   ByteCount sent;
   std::uint16_t in_kernel = 0;     // uring: completions that are still to come. The slot is not freed before
@@ -82,10 +82,11 @@ struct alignas(16) Slot {  // so that the lowest bits of its address are free
   bool armed : 1 = false;        // uring: a receive is in the kernel
   bool sending : 1 = false;      // uring: a send or a connect is in the kernel
   bool touched : 1 = false;      // uring: something came for it in this turn
-  bool bulk : 1 = false;         // uring: it receives much at a time: one receive for each message
+  bool bulk : 1 = false;         // it receives much at a time
   bool deep : 1 =
       false;  // uring: of these, it had more to give than may be unread, so it is polled, and asked directly
-  bool polled : 1 = false;  // uring: that poll is in the kernel
+  bool polled : 1 = false;   // uring: that poll is in the kernel
+  bool in_line : 1 = false;  // something is there for it, and it is the turn of others to receive first
 
   // A stream that goes on, and for which nobody waits: what a receive gets is what is unread, or what comes next.
   [[nodiscard]] bool receives() const noexcept {
@@ -124,6 +125,19 @@ class SlotTable {
   std::uint32_t size_ = 0;
   std::uint32_t free_ = Slot::nobody;
   std::size_t in_use_ = 0;
+};
+
+// First in, first out, through Slot::next: so a slot is in one of them at a time.
+class SlotFifo {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == Slot::nobody; }
+  [[nodiscard]] Slot& front(const SlotTable& slots) const noexcept { return slots.at(first_); }
+  void push(const SlotTable& slots, Slot& slot) noexcept;
+  void remove(const SlotTable& slots, Slot& slot) noexcept;  // linear, unless it is the first
+
+ private:
+  std::uint32_t first_ = Slot::nobody;
+  std::uint32_t last_ = Slot::nobody;
 };
 
 }  // namespace v1

@@ -144,41 +144,46 @@ void SlotBackend::drop_unread(Slot& slot) noexcept {
   }
 }
 
+void SlotFifo::push(const SlotTable& slots, Slot& slot) noexcept {
+  slot.next = Slot::nobody;
+  (last_ == Slot::nobody ? first_ : slots.at(last_).next) = slot.place;
+  last_ = slot.place;
+}
+
+void SlotFifo::remove(const SlotTable& slots, Slot& slot) noexcept {
+  std::uint32_t before = Slot::nobody;
+  for (std::uint32_t at = first_; at != slot.place; at = slots.at(at).next) before = at;
+  (before == Slot::nobody ? first_ : slots.at(before).next) = slot.next;
+  if (last_ == slot.place) last_ = before;
+  slot.next = Slot::nobody;
+}
+
 void SlotBackend::starve(Slot& slot) noexcept {
   if (slot.starved) return;
+  MEARI_ASSERT(!slot.in_line);
   slot.starved = true;
-  slot.next = Slot::nobody;
-  const std::uint32_t place = slot.place;
-  if (last_starved_ == Slot::nobody) {
-    first_starved_ = place;
-  } else {
-    slots_.at(last_starved_).next = place;
-  }
-  last_starved_ = place;
+  starved_.push(slots_, slot);
 }
 
-void SlotBackend::unstarve(Slot& slot) noexcept {
-  if (!slot.starved) return;
-  const std::uint32_t place = slot.place;
-  std::uint32_t before = Slot::nobody;
-  for (std::uint32_t at = first_starved_; at != Slot::nobody; before = at, at = slots_.at(at).next) {
-    if (at != place) continue;
-    if (before == Slot::nobody) {
-      first_starved_ = slot.next;
-    } else {
-      slots_.at(before).next = slot.next;
-    }
-    if (last_starved_ == place) last_starved_ = before;
-    break;
-  }
-  slot.starved = false;
-  slot.next = Slot::nobody;
+void SlotBackend::line_up(Slot& slot) noexcept {
+  if (slot.in_line) return;
+  MEARI_ASSERT(!slot.starved);
+  slot.in_line = true;
+  line_.push(slots_, slot);
 }
 
-Slot* SlotBackend::next_to_feed() noexcept {
-  if (first_starved_ == Slot::nobody || !pool_.has_room(least_room)) return nullptr;
-  Slot& slot = slots_.at(first_starved_);
-  unstarve(slot);
+void SlotBackend::leave_queue(Slot& slot) noexcept {
+  if (slot.starved) starved_.remove(slots_, slot);
+  if (slot.in_line) line_.remove(slots_, slot);
+  slot.starved = slot.in_line = false;
+}
+
+Slot* SlotBackend::next_to_feed() noexcept { return pool_.has_room(least_room) ? first_of(starved_) : nullptr; }
+
+Slot* SlotBackend::first_of(SlotFifo& queue) noexcept {
+  if (queue.empty()) return nullptr;
+  Slot& slot = queue.front(slots_);
+  leave_queue(slot);
   return &slot;
 }
 
@@ -209,7 +214,7 @@ void SlotBackend::lose(const Error& error) noexcept {
   for (std::uint32_t place = 0; place < slots_.size(); ++place) {
     Slot& slot = slots_.at(place);
     if (!slot.in_use) continue;
-    unstarve(slot);
+    leave_queue(slot);
     failure_came(slot, error);
     while (Operation* waiting = slot.waiting) {
       leave(slot, *waiting);
@@ -235,7 +240,7 @@ Result<SlotId> SlotBackend::fresh(Descriptor descriptor, Role role) noexcept {
 }
 
 void SlotBackend::forget(Slot& slot) noexcept {
-  unstarve(slot);
+  leave_queue(slot);
   drop_unread(slot);
   slots_.free(slot);
 }

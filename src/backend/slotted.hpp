@@ -100,9 +100,15 @@ class SlotBackend : public Backend {
   void drop_unread(Slot& slot) noexcept;
   // Waits for memory of the pool; feed() is called for it when some has come back.
   void starve(Slot& slot) noexcept;
-  void unstarve(Slot& slot) noexcept;
   [[nodiscard]] Slot* next_to_feed() noexcept;  // takes one out of the FIFO when there is memory
-  [[nodiscard]] bool somebody_starves() const noexcept { return first_starved_ != Slot::nobody; }
+  [[nodiscard]] bool somebody_starves() const noexcept { return !starved_.empty(); }
+  // Much is known to be there for it, and others come first: so a turn stays short, and the news of those who have little is
+  // not behind it. The backend takes from the line what a turn can carry (docs/decisions/0028-who-has-much-lets-others-go-first.md).
+  void line_up(Slot& slot) noexcept;
+  [[nodiscard]] Slot* next_in_line() noexcept { return first_of(line_); }
+  [[nodiscard]] bool somebody_is_in_line() const noexcept { return !line_.empty(); }
+  [[nodiscard]] Slot* first_of(SlotFifo& queue) noexcept;  // takes it out
+  void leave_queue(Slot& slot) noexcept;                   // whichever of the two it is in
 
   // ---- sending
   static Send* first_send(const Slot& slot) noexcept {
@@ -150,8 +156,8 @@ class SlotBackend : public Backend {
   Pool pool_;
   Time turn_time_{};
   std::uint32_t turn_ms_ = 0;  // the same, modulo 2^32
-  std::uint32_t first_starved_ = Slot::nobody;
-  std::uint32_t last_starved_ = Slot::nobody;
+  SlotFifo starved_;
+  SlotFifo line_;
   Unread* spare_unread_ = nullptr;
   Error lost_;
 };
@@ -382,7 +388,7 @@ class Slotted : public SlotBackend {
     MEARI_ASSERT(slot != nullptr);
     if (operation.kind == Operation::Kind::receive) {  // local: its bytes stay in the slot
       leave(*slot, operation);
-      unstarve(*slot);
+      leave_queue(*slot);
       refuse(operation, reason);
     } else if ((operation.kind == Operation::Kind::send || operation.kind == Operation::Kind::finish) &&
                &operation != first_send(*slot)) {
@@ -398,7 +404,7 @@ class Slotted : public SlotBackend {
     MEARI_ASSERT(!slot->policy.timer.is_set());
     slot->abort = abort;
     slot->closing = true;
-    unstarve(*slot);
+    leave_queue(*slot);
     drop_unread(*slot);
     self().shut(*slot);
   }

@@ -11,9 +11,8 @@ inline namespace v1 {
 namespace uring {
 
 namespace {
-constexpr std::size_t most_brought =
-    64 << 10;                              // bytes received directly before those who wait for them have their turn
-constexpr unsigned sends_on_the_spot = 4;  // in a turn with one completion
+constexpr std::size_t news_after = 512 << 10;    // bytes received directly, while there are more in line
+constexpr unsigned sends_on_the_spot = 4;        // in a turn with one completion
 constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
 constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
 constexpr std::size_t parcels_kept = 64;
@@ -40,7 +39,7 @@ Uring::~Uring() {
     Slot& slot = slots_.at(place);
     if (!slot.in_use || slot.closing) continue;
     slot.closing = true;
-    unstarve(slot);
+    leave_queue(slot);
     drop_unread(slot);
     shut(slot);
   }
@@ -390,19 +389,20 @@ Time Uring::wait(Time until) {
   }
   if (somebody_starves() || buffers_.lacks_some()) feed_some();
   happened_ = 0;
-  brought_ = 0;
-  const bool whole = !has_left_some_;
-  if (whole) {
+  without_news_ += std::exchange(brought_, 0);
+  const bool somebody_was_in_line = somebody_is_in_line();
+  // Answers do not wait for those in line.
+  if (!somebody_was_in_line || count_in_ring_ != 0 || without_news_ >= news_after) {
+    without_news_ = 0;
     if (ring_.all_seen()) buffers_.rewind();
     const bool some_can_be_fed = somebody_starves() && (buffers_.in_ring() != 0 || pool_.has_room(least_room));
-    enter(ready_.empty() && !some_can_be_fed ? until : Time::min());
-  } else if (count_in_ring_ != 0) {
-    enter(Time::min());  // answers do not wait for what others have still to tell
+    enter(ready_.empty() && !some_can_be_fed && !somebody_was_in_line ? until : Time::min());
   }
   begin_turn(kernel::now());
   reap();
+  serve_line();
   if (ring_.failure()) lose_ring();
-  on_the_spot_ = whole && !has_left_some_ && happened_ <= 1 ? sends_on_the_spot : 0;
+  on_the_spot_ = !somebody_was_in_line && !somebody_is_in_line() && happened_ <= 1 ? sends_on_the_spot : 0;
   return turn_time_;
 }
 
@@ -426,7 +426,7 @@ void Uring::enter(Time until) {
   // All of them are over when the kernel has taken them; waiting for so many lets as many receives come along, and on
   // the floor each of those needs a slab of its own.
   const unsigned in_ring = std::min(std::exchange(count_in_ring_, 0), current_ ? 1U << 16 : receives_an_enter);
-  if (until == Time::min()) {
+  if (until <= turn_time_) {
     if (ring_.has_work()) ring_.enter({.least = 0, .limit = Duration::zero()});
   } else if (until == never || alarm_.covers(until, turn_time_)) {
     ring_.enter({.least = std::max(in_ring, 1U)});
@@ -449,16 +449,12 @@ void Uring::work_until(Done&& is_done, Duration limit) {
 
 // Pieces that followed each other have been joined when the slots are settled.
 void Uring::reap() {
-  has_left_some_ = false;
   ring_.reap([this](const Completion& completion, const Ring::Following& following)
                  __attribute__((always_inline)) { return take_plainly(completion, following); },
              [this](Completion completion, Ring::Following following) {
                take(completion, following);
-               // What is received directly is not counted by the ring: after so much, who waits for it has his turn.
-               has_left_some_ = brought_ >= most_brought;
-               return !has_left_some_;
+               return true;
              });
-  has_left_some_ = has_left_some_ && !ring_.all_seen();
   if (!touched_.empty()) settle_touched();
 }
 
@@ -536,8 +532,8 @@ void Uring::settle_touched() {
 // The system has no memory: what others give back may never come, so nobody waits for it.
 void Uring::fail_starved() noexcept {
   while (somebody_starves()) {
-    Slot& slot = slots_.at(first_starved_);
-    unstarve(slot);
+    Slot& slot = starved_.front(slots_);
+    leave_queue(slot);
     Receive* receive = receiver(slot);
     if (receive == nullptr) continue;
     leave(slot, *receive);
@@ -560,9 +556,9 @@ void Uring::feed_some() {
   while (somebody_starves()) {
     const bool has_room = pool_.has_room(least_room);
     if (ring_is_empty && !has_room) return;
-    Slot& slot = slots_.at(first_starved_);
+    Slot& slot = starved_.front(slots_);
     if (slot.readable && room-- == 0) return;
-    unstarve(slot);
+    leave_queue(slot);
     if (receiver(slot) == nullptr || slot.armed) continue;
     // Out of whichever of the two has something left.
     if (ring_is_empty) {

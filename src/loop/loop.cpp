@@ -136,7 +136,7 @@ std::size_t Loop::turn(Time until) {
   } turning(*this);
 
   if (next_ != nullptr) ready_->push(*std::exchange(next_, nullptr));
-  const bool busy = !ready_->empty() || remote_->anything_posted.load(std::memory_order_acquire) ||
+  const bool busy = !ready_->empty() || !sated_.empty() || remote_->anything_posted.load(std::memory_order_acquire) ||
                     remote_->stop.load(std::memory_order_acquire);
   now_ = backend_->wait(busy ? now_ : std::min(until, next_timer()));
   std::size_t ran = 0;
@@ -148,16 +148,22 @@ std::size_t Loop::turn(Time until) {
 
 std::size_t Loop::run_ready() {
   std::size_t ran = 0;
+  bool one_is_due = !sated_.empty();  // and not one that gets there in this very turn
   ready_->begin_turn(options_.steps_per_turn);
   for (;; ++ran) {
     Ready* ready = next_;
     if (ready != nullptr) {
       next_ = nullptr;
     } else {
-      if (!ready_->take_step()) break;
+      const bool has_steps = ready_->take_step();
+      if (has_steps) ready = ready_->pop();
+      if (ready == nullptr) {
+        if (!has_steps && !one_is_due) break;
+        ready = sated_.pop();
+        if (ready == nullptr) break;
+        one_is_due = false;
+      }
       streak_ = 0;
-      ready = ready_->pop();
-      if (ready == nullptr) break;
     }
     ready->run(*ready);
   }
