@@ -211,6 +211,7 @@ class Target {
   }
 
   void open_all() {
+    has_more_.clear();
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       connections_[i] = Connection{.descriptor = connect(), .first = i * 7'919};
       watch(i, EPOLLIN | EPOLLOUT | EPOLLET);
@@ -299,7 +300,7 @@ class Target {
     Connection& connection = connections_[event.data.u64];
     if (connection.broken) return;
     if (options_.churn) return end_short_one(event.data.u64);
-    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive(event.data.u64);
+    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !connection.goes_on) receive(event.data.u64);
     if ((event.events & EPOLLOUT) != 0 && !connection.broken) send(connection);
   }
 

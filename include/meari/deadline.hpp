@@ -109,6 +109,10 @@ class LimitedActivity : public Activity {
 
  public:
   using Value = typename Inner::Value;
+  static constexpr bool takes_turns = [] {
+    if constexpr (requires { Inner::takes_turns; }) return Inner::takes_turns;
+    return false;
+  }();
   explicit LimitedActivity(Limited<X, shield>&& description)
       : deadline_(description.deadline), inner_(std::move(description.x)) {}
 

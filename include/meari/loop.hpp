@@ -65,7 +65,7 @@ struct LoopOptions {
   // message goes to standard error, except for a peer that has gone.
   FailureHandler on_failure;
   // How many Ready may run before the backend is asked for news again; one less for each 2 KiB that they receive or send
-  // at once.
+  // at once. One of those that let the others go first comes on top.
   unsigned steps_per_turn = 256;
   unsigned helper_threads = 4;  // the most that offload() starts
 };

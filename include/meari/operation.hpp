@@ -78,11 +78,12 @@ class ReadyList {
   }
   void begin_turn(unsigned steps) noexcept {
     steps_left_ = steps;
-    charged_ = 0;
+    begin_step();
   }
+  void begin_step() noexcept { charged_ = 0; }
   // The next step begins. False: this turn has none left.
   [[nodiscard]] bool take_step() noexcept {
-    charged_ = 0;
+    begin_step();
     if (steps_left_ == 0) return false;
     --steps_left_;
     return true;

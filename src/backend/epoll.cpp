@@ -3,6 +3,9 @@
 // Edge-triggered. A receive calls recv() at once while the slot is marked readable; a short answer or EAGAIN takes
 // the mark away, and the next edge brings it back. A send is tried at once as well; only what the kernel does not
 // take waits, and only then does epoll watch for room. A descriptor that never had to wait never meets epoll.
+//
+// All that epoll tells is taken in at once, but who has much to receive stands in line, and a turn takes as much from there
+// as fits into a cache: Slotted::line_up().
 #include "src/backend/epoll.hpp"
 
 #include <algorithm>
@@ -22,8 +25,8 @@ constexpr std::uint32_t incoming = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
 // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
 constexpr std::size_t most_brought = std::size_t{64} << 10;
-constexpr std::size_t most_small = 2 << 10;    // bytes of one receive: a stream of these never waits in line
-constexpr std::size_t news_after = 512 << 10;  // bytes received while there are more in line
+constexpr std::size_t most_small = 2 << 10;    // bytes of one receive: what a stream has brought more is much
+constexpr std::size_t news_after = 512 << 10;  // bytes received while somebody is in line, or at once by all the others
 constexpr std::uint64_t wake_tag = 0;          // no slot has generation 0
 constexpr std::uint64_t alarm_tag = 1;
 
@@ -81,13 +84,15 @@ class Epoll final : public Kernel<Epoll> {
   }
 
   bool feed(Slot& slot) {
-    Receive* receive = receiver(slot);
-    if (receive == nullptr) return true;
-    if (try_receive(slot, *receive)) {
-      slot.waiting = nullptr;
-      complete(*receive);
-    }
+    if (Receive* receive = receiver(slot)) receive_for(slot, *receive);
     return !slot.starved;
+  }
+  // Who waits goes on, if there is something. Says whether there was.
+  bool receive_for(Slot& slot, Receive& receive) {
+    if (!try_receive(slot, receive)) return false;
+    slot.waiting = nullptr;
+    complete(receive);
+    return true;
   }
 
   // recv(), once. True: the receive has its outcome. False: it waits, for an edge or for memory.
@@ -450,18 +455,21 @@ class Epoll final : public Kernel<Epoll> {
     return 0;
   }
 
+  // Of all that is told at once: who had much the last time, when enough of that has been received; and anybody, when too much has.
+  [[nodiscard]] bool others_come_first(const Slot& slot) const noexcept {
+    return brought_ >= (slot.bulk ? most_brought : news_after) || (slot.bulk && somebody_is_in_line());
+  }
+
   [[gnu::always_inline]] void happened(const epoll_event& event) {
     Slot* slot =
         slots_.find({static_cast<std::uint32_t>(event.data.u64), static_cast<std::uint32_t>(event.data.u64 >> 32)});
     if (slot == nullptr) [[unlikely]]
       return happened_elsewhere(event);
-    if (event.events != EPOLLIN || slot->waiting == nullptr || slot->waiting->kind != Operation::Kind::receive ||
-        slot->starved || slot->in_line) [[unlikely]]
+    // Room to send is told along with bytes, once somebody had to wait for it.
+    const std::uint32_t events = slot->last_send == nullptr ? event.events & ~EPOLLOUT : event.events;
+    if (events != EPOLLIN || slot->waiting == nullptr || slot->waiting->kind != Operation::Kind::receive ||
+        slot->starved || brought_ >= most_brought || somebody_is_in_line()) [[unlikely]]
       return happened_otherwise(*slot, event.events);
-    if (slot->bulk && (brought_ >= most_brought || somebody_is_in_line())) [[unlikely]] {
-      slot->readable = true;
-      return line_up(*slot);
-    }
     // Bytes for somebody who waits for them. That nothing was readable is known: else nobody would wait.
     auto& receive = static_cast<Receive&>(*slot->waiting);
     const Came came = receive_now(*slot, receive);
@@ -473,16 +481,15 @@ class Epoll final : public Kernel<Epoll> {
     complete(receive);
   }
 
+  // One of them in any case, whatever the others have brought.
   [[gnu::noinline]] void serve_line() {
-    while (brought_ < most_brought) {
+    const std::size_t before = brought_;
+    do {
       Slot* slot = next_in_line();
       if (slot == nullptr) return;
-      Receive* receive = receiver(*slot);
-      if (receive == nullptr || !try_receive(*slot, *receive)) continue;
-      slot->bulk = receive->chunk.size() > most_small;
-      slot->waiting = nullptr;
-      complete(*receive);
-    }
+      if (Receive* receive = receiver(*slot); receive != nullptr && receive_for(*slot, *receive))
+        slot->bulk = receive->chunk.size() > most_small;
+    } while (brought_ - before < most_brought);
   }
 
   [[gnu::noinline]] void happened_elsewhere(const epoll_event& event) {
@@ -498,9 +505,9 @@ class Epoll final : public Kernel<Epoll> {
       slot.hung_up = slot.hung_up || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     }
     if (Receive* receive = receiver(slot)) {
-      if (slot.readable && !slot.starved && !slot.in_line && try_receive(slot, *receive)) {
-        slot.waiting = nullptr;
-        complete(*receive);
+      if (slot.readable && !slot.starved && !slot.in_line) {
+        if (others_come_first(slot)) line_up(slot);
+        else receive_for(slot, *receive);
       }
     } else if (slot.waiting != nullptr) {
       answer_waiting(slot, events);

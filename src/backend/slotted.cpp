@@ -127,6 +127,7 @@ void SlotBackend::unread(SlotId id, Chunk chunk) {
     piece->next = std::exchange(slot->last_unread->next, piece);
   }
   slot->unread_bytes += count;
+  if (receiver(*slot) != nullptr) leave_queue(*slot);  // it has what it waits for
   settle_receive(*slot);
 }
 

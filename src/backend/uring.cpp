@@ -387,13 +387,13 @@ Time Uring::wait(Time until) {
     begin_turn(kernel::now());
     return turn_time_;
   }
-  if (somebody_starves() || buffers_.lacks_some()) feed_some();
   happened_ = 0;
   without_news_ += std::exchange(brought_, 0);
   const bool somebody_was_in_line = somebody_is_in_line();
   // Answers do not wait for those in line.
   if (!somebody_was_in_line || count_in_ring_ != 0 || without_news_ >= news_after) {
     without_news_ = 0;
+    if (somebody_starves() || buffers_.lacks_some()) feed_some();
     if (ring_.all_seen()) buffers_.rewind();
     const bool some_can_be_fed = somebody_starves() && (buffers_.in_ring() != 0 || pool_.has_room(least_room));
     enter(ready_.empty() && !some_can_be_fed && !somebody_was_in_line ? until : Time::min());

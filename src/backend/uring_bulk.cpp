@@ -88,12 +88,14 @@ void Uring::watched_bulk(Slot& slot, const Completion& completion) {
   line_up(slot);
 }
 
+// One of them in any case.
 void Uring::serve_line() {
-  while (brought_ < most_brought) {
+  const std::size_t before = brought_;
+  do {
     Slot* slot = next_in_line();
     if (slot == nullptr) return;
     if (receiver(*slot) != nullptr && !slot->armed) ask(*slot);
-  }
+  } while (brought_ - before < most_brought);
 }
 
 }  // namespace uring

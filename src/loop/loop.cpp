@@ -139,6 +139,7 @@ std::size_t Loop::turn(Time until) {
   const bool busy = !ready_->empty() || !sated_.empty() || remote_->anything_posted.load(std::memory_order_acquire) ||
                     remote_->stop.load(std::memory_order_acquire);
   now_ = backend_->wait(busy ? now_ : std::min(until, next_timer()));
+  ready_->begin_turn(options_.steps_per_turn);
   std::size_t ran = 0;
   if (remote_->anything_posted.load(std::memory_order_acquire)) ran += run_posted();
   if (beside_ != nullptr || (!timers_.empty() && timers_.front().at <= now_)) ran += fire_timers();
@@ -149,7 +150,6 @@ std::size_t Loop::turn(Time until) {
 std::size_t Loop::run_ready() {
   std::size_t ran = 0;
   bool one_is_due = !sated_.empty();  // and not one that gets there in this very turn
-  ready_->begin_turn(options_.steps_per_turn);
   for (;; ++ran) {
     Ready* ready = next_;
     if (ready != nullptr) {
@@ -192,6 +192,7 @@ std::size_t Loop::run_posted() noexcept {
   std::size_t ran = 0;
   for (; Ready* ready = posted.pop(); ++ran) {
     streak_ = 0;
+    ready_->begin_step();
     if (std::exception_ptr exception = caught([ready] { ready->run(*ready); }))
       call_back(tasks_->handler_, failure_of(std::move(exception)));
   }
@@ -318,6 +319,7 @@ std::size_t Loop::fire_timers() {
     if (timer == nullptr || (!timers_.empty() && timers_.front().at <= timer->at)) timer = timers_.front().timer;
     unset(*timer);
     streak_ = 0;
+    ready_->begin_step();
     timer->run(*timer);
   }
   return fired;

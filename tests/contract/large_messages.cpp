@@ -191,6 +191,50 @@ TEST_P(LargeMessages, a_descriptor_can_be_released_and_adopted_between_two) {
   carry(client, again, std::array{large, std::size_t{100}, large});
 }
 
+// Whatever is told at once: of those who had much before, of those who have it for the first time, and of both ends.
+TEST_P(LargeMessages, that_are_all_there_at_once_come_in_several_turns) {
+  constexpr std::size_t count = 24;
+  std::vector<std::pair<End, End>> all;
+  for (std::size_t i = 0; i < count; ++i) {
+    all.push_back(i % 2 == 0 ? connected() : used_to_large_ones());
+    if (i % 3 == 0) std::swap(all.back().first, all.back().second);
+  }
+  std::deque<Tracked<Receive>> receives;
+  for (const auto& [from, to] : all) start(to, receives.emplace_back());
+  std::deque<std::string> texts;
+  std::deque<Tracked<Send>> sends;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string& text = texts.emplace_back(pattern(i, 0, large));
+    Tracked<Send>& sending = sends.emplace_back();
+    sending.chunk = Chunk::view(std::as_bytes(std::span(text.data(), text.size())));
+    start(all[i].first, sending);
+  }
+  std::vector<std::size_t> received(count);
+  const auto take = [&](std::size_t i) {
+    const std::size_t size = receives[i].chunk.size();
+    EXPECT_EQ(receives[i].error, Errc::none);
+    EXPECT_EQ(match_pattern(i, received[i], receives[i].chunk.bytes()), size);
+    received[i] += size;
+    receives[i].chunk = Chunk();
+    if (received[i] < large && size != 0) start(all[i].second, receives[i]);
+    return size;
+  };
+  std::size_t most = 0;
+  while (std::ranges::count(received, large) != std::ptrdiff_t{count}) {
+    turn(backend().now() + patience);
+    std::size_t sum = 0;
+    std::vector<std::size_t> came;
+    for (std::size_t i = 0; i < count; ++i)
+      if (received[i] < large && receives[i].over()) came.push_back(i);
+    for (const std::size_t i : came) sum += take(i);
+    most = std::max(most, sum);
+    for (const std::size_t i : came)  // what a receive finds at once has no part in it
+      while (received[i] < large && receives[i].over()) ASSERT_NE(take(i), 0U);
+  }
+  EXPECT_LE(most, std::size_t{1} << 20);
+  for (Tracked<Send>& sending : sends) EXPECT_EQ(outcome(sending), Errc::none);
+}
+
 // Thirty-two streams with more to read than a turn can carry, and every read is over at once: who waits for news of
 // another stream must not wait until all of that has been read, and none of them gets far ahead of the others.
 TEST_P(LargeMessagesOnLoop, a_turn_stays_short_and_streams_take_turns_whatever_there_is_to_read) {
@@ -201,14 +245,22 @@ TEST_P(LargeMessagesOnLoop, a_turn_stays_short_and_streams_take_turns_whatever_t
   std::vector<std::size_t> moved(streams_count);
   auto body = [&](Scope& scope) -> Task<> {
     for (std::size_t i = 0; i < streams_count; ++i) {
-      auto& [client, server] = all[i];
-      scope.spawn([&text, &to = client]() -> Task<> {
+      // In both directions: who has connected is told of by other events.
+      auto& [to, from] = all[i];
+      if (i % 2 != 0) std::swap(to, from);
+      scope.spawn([&text, &to]() -> Task<> {
         co_await to.write(text);
         co_await to.finish();
       });
-      scope.spawn([&sum = moved[i], &from = server]() -> Task<> {
-        while (const Chunk chunk = co_await from.read()) sum += chunk.size();
-      });
+      if (i % 3 == 0) {
+        scope.spawn([&sum = moved[i], &from]() -> Task<> {
+          while (const Chunk chunk = co_await with_timeout(patience, from.read())) sum += chunk.size();
+        });
+      } else {
+        scope.spawn([&sum = moved[i], &from]() -> Task<> {
+          while (const Chunk chunk = co_await from.read()) sum += chunk.size();
+        });
+      }
     }
     co_return;
   };

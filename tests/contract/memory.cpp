@@ -1,5 +1,6 @@
 // The pool is one for all: who waits for a peer keeps nothing of it, who waits for memory is served in turn, and
 // nobody is kept from it by others who stand still.
+#include <algorithm>
 #include <deque>
 
 #include "allocations.hpp"
@@ -150,16 +151,17 @@ TEST_P(Memory, chunks_that_somebody_keeps_hold_up_the_others_until_they_are_let_
   std::vector<Connection> all = connections(20);
   for (std::size_t i = 0; i < all.size(); ++i) send(all[i].client, pattern(i, 0, 30'000));
   std::deque<Tracked<Receive>> receives;
-  std::size_t served = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     Tracked<Receive>& receive = receives.emplace_back();
     receive.limit = 30'000;
     start(all[i].server, receive);
   }
+  const auto served = [&] {
+    return std::ranges::count_if(receives, [](const auto& receive) { return receive.over(); });
+  };
+  ASSERT_TRUE(until([&] { return served() >= 2; }));
   let_pass(10ms);
-  for (const Tracked<Receive>& receive : receives) served += receive.over() ? 1 : 0;
-  EXPECT_GE(served, 2U);
-  EXPECT_LT(served, 20U) << "20 × 30,000 bytes do not stand in two slabs";
+  EXPECT_LT(served(), 20) << "20 × 30,000 bytes do not stand in two slabs";
   for (std::size_t i = 0; i < all.size(); ++i) {  // whoever is served lets go, and the next is served
     ASSERT_TRUE(until([&] {
       return std::any_of(receives.begin(), receives.end(),
@@ -203,6 +205,52 @@ TEST_P(Memory, who_waits_takes_what_is_left_of_an_open_slab) {
     EXPECT_EQ(match_pattern(i, 0, kept[i].chunk.bytes()), kept[i].chunk.size());
   }
   for (Tracked<Receive>& receive : kept) receive.chunk = Chunk();
+}
+
+// Who receives much stands in line behind others of that kind. Answered meanwhile with what was put back, it is there no more,
+// and may come to wait for memory.
+TEST_P(Memory, what_is_put_back_answers_who_stands_in_line) {
+  constexpr std::size_t large = std::size_t{200} << 10;
+  const std::vector<Connection> all = connections(8);
+  std::deque<std::string> texts;
+  std::deque<Tracked<Send>> sends;
+  const auto send_to = [&](std::size_t i) {
+    const std::string& text = texts.emplace_back(pattern(i, 0, large));
+    Tracked<Send>& sending = sends.emplace_back();
+    sending.chunk = Chunk::view(std::as_bytes(std::span(text.data(), text.size())));
+    start(all[i].client, sending);
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    send_to(i);
+    ASSERT_EQ(receive_exactly(all[i].server, large), texts[i]);
+  }
+  std::deque<Tracked<Receive>> kept;
+  for (const Connection& one : all) start(one.server, kept.emplace_back());
+  for (std::size_t i = 0; i < all.size(); ++i) send_to(i);
+  ASSERT_TRUE(until([&] { return std::ranges::any_of(kept, [](const auto& receive) { return receive.over(); }); }));
+  std::deque<Tracked<Receive>> again;
+  std::vector<std::size_t> answered;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (kept[i].over()) continue;
+    backend().unread(all[i].server.slot, *Chunk::copy_of(std::as_bytes(std::span("back", 4))));
+    answered.push_back(i);
+  }
+  ASSERT_FALSE(answered.empty());
+  run_ready(backend());
+  for (const std::size_t i : answered) {
+    ASSERT_TRUE(kept[i].over());
+    EXPECT_EQ(kept[i].chunk.text(), "back");
+    start(all[i].server, again.emplace_back());
+  }
+  for (Tracked<Receive>& receive : kept) receive.chunk = Chunk();
+  for (std::size_t i = 0; i < answered.size(); ++i) {
+    ASSERT_TRUE(until([&] { return again[i].over(); })) << i;
+    EXPECT_EQ(match_pattern(answered[i], 0, again[i].chunk.bytes()), again[i].chunk.size());
+    EXPECT_GT(again[i].chunk.size(), 0U);
+    again[i].chunk = Chunk();
+  }
+  for (const Connection& one : all) close(one.client, true), close(one.server, true);
+  for (Tracked<Send>& sending : sends) outcome(sending);
 }
 
 TEST_P(Memory, waiting_for_memory_is_quiet) {
