@@ -186,6 +186,16 @@ class Load(unittest.TestCase):
             time.sleep(0.01)
         self.assertEqual(seen, [640] * 3)
 
+    def test_an_answer_that_fills_the_buffer_ends_no_connection(self):
+        """There may be more behind it, in this slice or in the next."""
+        def echo(connection):
+            while data := connection.recv(1 << 18, socket.MSG_WAITALL):
+                connection.sendall(data)
+        port, _ = self.serve(echo)
+        status, records, said = self.load(port, "--connections", 1, "--size", 1 << 16, "--depth", 4, "--rounds", 20, "--round-trips", 40)
+        self.assertEqual((status, said), (0, ""))
+        self.assertEqual([record["round_trips"] for record in records], [40] * 20)
+
 
 class Picture(unittest.TestCase):
     def test_it_is_whole_and_holds_all_that_it_is_given(self):

@@ -179,7 +179,8 @@ class MEARI_EXPORT Backend {
   virtual void close(SlotId slot, bool abort = false) = 0;
 
   // Waits until something is ready, until `until` or until wake(); completes what has finished into ready().
-  // Does not wait when ready() is not empty, or when it has put off what it knows of. Returns what the clock said then: one look at it serves the whole turn.
+  // Does not wait when ready() is not empty, or when it has put off what it knows of. Returns what the clock said then: one
+  // look at it serves the whole turn.
   virtual Time wait(Time until) = 0;
   virtual void wake() noexcept = 0;  // from any thread and from signal handlers
   [[nodiscard]] virtual Time now() const noexcept = 0;

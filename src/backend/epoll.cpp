@@ -25,7 +25,7 @@ constexpr std::uint32_t incoming = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
 // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
 constexpr std::size_t most_brought = std::size_t{64} << 10;
-constexpr std::size_t most_small = 2 << 10;    // bytes of one receive: what a stream has brought more is much
+constexpr std::size_t most_small = 2 << 10;    // bytes of one receive: more than that is much
 constexpr std::size_t news_after = 512 << 10;  // bytes received while somebody is in line, or at once by all the others
 constexpr std::uint64_t wake_tag = 0;          // no slot has generation 0
 constexpr std::uint64_t alarm_tag = 1;
