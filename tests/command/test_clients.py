@@ -115,6 +115,8 @@ class Clients(support.Case):
             server = self.server(*handler, f"{LOOPBACK}:0", backend=backend)
             number = 0
             for name, words in self.each(FINISHING | ENDLESS):
+                if name == "curl" and handler == ["time"]:
+                    continue  # it speaks telnet, where a byte 255 is a command: for four minutes of eighteen hours there is one in the time
                 with self.started(words, server.port) as client:
                     reply = client.stdout.read(size) if size else client.stdout.readline()
                     client.stdin.close()
