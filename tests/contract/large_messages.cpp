@@ -268,7 +268,7 @@ TEST_P(LargeMessagesOnLoop, a_turn_stays_short_and_streams_take_turns_whatever_t
   loop().spawn(whole);
   std::size_t most = 0, most_of_one = 0;
   while (loop().tasks() != 0) {
-    const std::vector<std::size_t> before = moved;
+    const std::vector<std::size_t> before(moved.begin(), moved.end());
     loop().turn(now() + patience);
     std::size_t sum = 0;
     for (std::size_t i = 0; i < streams_count; ++i) {
