@@ -22,12 +22,8 @@ namespace {
 
 constexpr int events_a_wait = 256;
 constexpr std::uint32_t incoming = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
-// Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
-// other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
-constexpr std::size_t most_brought = std::size_t{64} << 10;
-constexpr std::size_t most_small = 2 << 10;    // bytes of one receive: more than that is much
-constexpr std::size_t news_after = 512 << 10;  // bytes received while somebody is in line, or at once by all the others
-constexpr std::uint64_t wake_tag = 0;          // no slot has generation 0
+constexpr std::size_t most_small = 2 << 10;  // bytes of one receive: more than that is much
+constexpr std::uint64_t wake_tag = 0;        // no slot has generation 0
 constexpr std::uint64_t alarm_tag = 1;
 
 class Epoll final : public Kernel<Epoll> {
@@ -410,12 +406,7 @@ class Epoll final : public Kernel<Epoll> {
     }
     if (somebody_starves()) feed_starved();
     if (unwatched_) fail_unwatched();
-    without_news_ += std::exchange(brought_, 0);
-    int count = 0;
-    if (!somebody_is_in_line() || without_news_ >= news_after) {
-      without_news_ = 0;
-      count = wait_for(until);
-    }
+    const int count = wants_news() ? wait_for(until) : 0;
     begin_turn(kernel::now());
     for (const epoll_event *event = events_.data(), *end = event + count; event != end; ++event) happened(*event);
     if (somebody_is_in_line()) serve_line();
@@ -453,11 +444,6 @@ class Epoll final : public Kernel<Epoll> {
     // EINTR: the loop looks around and comes again. With anything else it would do nothing but come again.
     if (const int code = sys::last_error(); code != EINTR) lose(system_error(code, "wait for events"));
     return 0;
-  }
-
-  // Of all that is told at once: who had much the last time, when enough of that has been received; and anybody, when too much has.
-  [[nodiscard]] bool others_come_first(const Slot& slot) const noexcept {
-    return brought_ >= (slot.bulk ? most_brought : news_after) || (slot.bulk && somebody_is_in_line());
   }
 
   [[gnu::always_inline]] void happened(const epoll_event& event) {
@@ -579,8 +565,6 @@ class Epoll final : public Kernel<Epoll> {
   int epoll_ = -1;
   int wake_ = -1;
   std::array<epoll_event, events_a_wait> events_;
-  std::size_t brought_ = 0;       // bytes received in this turn
-  std::size_t without_news_ = 0;  // the same, since epoll was asked for news
   std::atomic<bool> awake_{false};
   kernel::Alarm alarm_;
   kernel::DatagramReceiver datagrams_;

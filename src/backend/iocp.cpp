@@ -27,7 +27,8 @@ namespace {
 
 constexpr std::size_t most_in_flight = std::size_t{64} << 10;  // bytes of one send that the system has at a time
 constexpr int events_a_wait = 256;
-constexpr int wait_for_the_last_ms = 5000;  // when the backend goes and flights are still in the air
+constexpr std::size_t most_small = std::size_t{2} << 10;  // bytes of one receive: more than that is much
+constexpr int wait_for_the_last_ms = 5000;                // when the backend goes and flights are still in the air
 
 class Iocp final : public Kernel<Iocp> {
  public:
@@ -95,6 +96,8 @@ class Iocp final : public Kernel<Iocp> {
     const std::ptrdiff_t count = sys::recv(slot.descriptor, room.data(), wanted, 0);
     if (count > 0) {
       count_received(slot, static_cast<std::size_t>(count));
+      brought_ += static_cast<std::size_t>(count);
+      slot.bulk = slot.bulk || static_cast<std::size_t>(count) > most_small;
       receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
       slot.readable = static_cast<std::size_t>(count) == wanted;
       return true;
@@ -128,9 +131,24 @@ class Iocp final : public Kernel<Iocp> {
     if (code != 0 && code != WSA_OPERATION_ABORTED) failure_came(slot, system_error(code, "read"));
     Receive* receive = receiver(slot);
     if (receive == nullptr || slot.starved) return;
-    if (!answer(slot, *receive) && !try_receive(slot, *receive)) return;
+    if (!answer(slot, *receive)) {
+      if (others_come_first(slot)) return line_up(slot);
+      if (!try_receive(slot, *receive)) return;
+    }
     slot.waiting = nullptr;
     complete(*receive);
+  }
+
+  // One of them in any case, whatever the others have brought.
+  void serve_line() {
+    const std::size_t before = brought_;
+    do {
+      Slot* slot = next_in_line();
+      if (slot == nullptr) return;
+      const std::size_t so_far = brought_;
+      feed(*slot);
+      slot->bulk = brought_ - so_far > most_small;
+    } while (brought_ - before < most_brought);
   }
 
   // ---- sending
@@ -207,8 +225,7 @@ class Iocp final : public Kernel<Iocp> {
     slot.sending = false;
     Send* send = first_send(slot);
     if (send == nullptr) return;
-    const bool all = went(slot, *send, bytes);
-    if (all) {
+    if (went(slot, *send, bytes)) {
       leave_sends(slot, *send);
       complete(*send);
     } else if (send->cancel_requested) {
@@ -241,14 +258,9 @@ class Iocp final : public Kernel<Iocp> {
 
   // The client who came while nobody waited, or who waits in the system's queue; else AcceptEx is to bring the next.
   bool try_accept(Slot& slot, Accept& accept) {
-    for (auto at = unclaimed_.begin(); at != unclaimed_.end(); ++at) {
-      if (at->listener != SlotTable::id(slot)) continue;
-      give(accept, at->client);
-      unclaimed_.erase(at);
-      return true;
-    }
-    if (slot.armed) return false;
     Client client;
+    if (unclaimed_.take(SlotTable::id(slot), client)) return give(accept, client), true;
+    if (slot.armed) return false;
     switch (const int code = take_from_queue(slot.descriptor, client)) {
       case 0: give(accept, client); return true;
       case WSAEWOULDBLOCK: accept.error = flights_.launch_accept(slot); break;
@@ -269,7 +281,7 @@ class Iocp final : public Kernel<Iocp> {
       if (code = set_up(client.socket); code != 0) {
         sys::close(client.socket);
       } else if (slot.waiting == nullptr) {
-        return unclaimed_.push_back({SlotTable::id(slot), std::move(client)});  // who waited was cancelled
+        return unclaimed_.add(SlotTable::id(slot), std::move(client));  // who waited was cancelled
       } else {
         auto& accept = static_cast<Accept&>(*slot.waiting);
         give(accept, client);
@@ -295,17 +307,10 @@ class Iocp final : public Kernel<Iocp> {
   std::int64_t count_clients(const Slot& slot) {
     constexpr std::int64_t enough = 1000;
     collect(0);  // one may have come while nobody waited
-    std::int64_t count = 0;
-    for (const Unclaimed& client : unclaimed_) count += client.listener == SlotTable::id(slot) ? 1 : 0;
+    std::int64_t count = unclaimed_.count(SlotTable::id(slot));
     for (Client client; count < enough && take_from_queue(slot.descriptor, client) == 0; ++count)
-      unclaimed_.push_back({SlotTable::id(slot), std::move(client)});
+      unclaimed_.add(SlotTable::id(slot), std::move(client));
     return count;
-  }
-
-  void turn_clients_away(SlotId listener) {
-    for (const Unclaimed& client : unclaimed_)
-      if (client.listener == listener) sys::close(client.client.socket);
-    std::erase_if(unclaimed_, [&](const Unclaimed& client) { return client.listener == listener; });
   }
 
   [[nodiscard]] Result<SocketInfo> info(SlotId id) const override {
@@ -399,8 +404,7 @@ class Iocp final : public Kernel<Iocp> {
       if (at->kind != Operation::Kind::receive_from) continue;
       if (!try_receive_from(slot, static_cast<ReceiveFrom&>(*at))) return;
       leave(slot, *at);
-      complete(*at);
-      return;
+      return complete(*at);
     }
   }
 
@@ -482,7 +486,7 @@ class Iocp final : public Kernel<Iocp> {
 
   void shut(Slot& slot) {
     everybody_leaves(slot);
-    if (slot.role == Role::listener) turn_clients_away(SlotTable::id(slot));
+    if (slot.role == Role::listener) unclaimed_.turn_away(SlotTable::id(slot));
     if (slot.role == Role::foreign) watches_.stop(SlotTable::id(slot));
     else close_socket(slot);
     forget(slot);
@@ -511,8 +515,7 @@ class Iocp final : public Kernel<Iocp> {
       sys::cancel_io(descriptor);
       collect(0);
     }
-    for (const Unclaimed& one : unclaimed_)
-      if (one.listener == id) return Errc::busy;  // accepted already: it cannot go back into the system's queue
+    if (unclaimed_.count(id) != 0) return Errc::busy;  // accepted already: it cannot go back into the system's queue
     if (Result<> set = os::set_non_blocking(descriptor, false); !set) return set.error();
     if (slot->registered) flights_.leave_port(descriptor);
     forget(*slot);
@@ -524,8 +527,10 @@ class Iocp final : public Kernel<Iocp> {
   Time wait(Time until) override {
     pool_.belongs_to_this_thread();
     feed_starved();
-    collect(is_lost() && ready_.empty() && until != never ? 1 : ready_.empty() ? milliseconds_until(until) : 0);
+    const bool idle = ready_.empty() && !somebody_is_in_line();
+    if (wants_news()) collect(!idle ? 0 : is_lost() && until != never ? 1 : milliseconds_until(until));
     begin_turn(kernel::now());
+    serve_line();
     feed_starved();
     return turn_time_;
   }
@@ -561,10 +566,7 @@ class Iocp final : public Kernel<Iocp> {
       if (const Interest ready = watches_.landed(flight); slot->waiting != nullptr) is_ready(*slot, ready);
       return flights_.land(flight);
     }
-    DWORD bytes = 0, flags = 0;
-    int code = 0;
-    if (::WSAGetOverlappedResult(sys::plain(slot->descriptor), &flight, &bytes, FALSE, &flags) == FALSE)
-      code = sys::last_error();
+    const int code = outcome_of(slot->descriptor, flight);
     switch (flight.kind) {
       case Flight::Kind::receive: receive_landed(*slot, code); break;
       case Flight::Kind::receive_from: receive_from_landed(*slot); break;
@@ -581,7 +583,7 @@ class Iocp final : public Kernel<Iocp> {
   Watches watches_{flights_};
   LPFN_CONNECTEX connect_ex_ = nullptr;
   std::atomic<bool> awake_{false};
-  std::vector<Unclaimed> unclaimed_;  // accepted when nobody waited any more
+  Unclaimed unclaimed_;
   std::unique_ptr<std::byte[]> scratch_;
 };
 

@@ -183,6 +183,12 @@ DWORD milliseconds_until(Time until) noexcept {
   return static_cast<DWORD>(std::clamp<long long>(left, 0, longest));
 }
 
+int outcome_of(Descriptor descriptor, Flight& flight) noexcept {
+  DWORD bytes = 0, flags = 0;
+  const BOOL went = ::WSAGetOverlappedResult(sys::plain(descriptor), &flight, &bytes, FALSE, &flags);
+  return went != FALSE ? 0 : sys::last_error();
+}
+
 int set_up(Descriptor accepted) {
   ::SetHandleInformation(sys::handle(accepted), HANDLE_FLAG_INHERIT, 0);
   static_cast<void>(os::set_no_delay(accepted, true));  // fails for a Unix-domain socket, which needs none
@@ -201,6 +207,24 @@ int take_from_queue(Descriptor listener, Client& client) {
     }
     if (const int code = sys::last_error(); !os::accept_again(code)) return code;
   }
+}
+
+bool Unclaimed::take(SlotId listener, Client& client) {
+  const auto one = std::ranges::find(all_, listener, &One::listener);
+  if (one == all_.end()) return false;
+  client = std::move(one->client);
+  all_.erase(one);
+  return true;
+}
+
+std::int64_t Unclaimed::count(SlotId listener) const noexcept {
+  return std::ranges::count(all_, listener, &One::listener);
+}
+
+void Unclaimed::turn_away(SlotId listener) {
+  for (const One& one : all_)
+    if (one.listener == listener) sys::close(one.client.socket);
+  std::erase_if(all_, [&](const One& one) { return one.listener == listener; });
 }
 
 Client client_of(Descriptor listener, Flight& flight) {

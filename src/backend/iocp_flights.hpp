@@ -75,16 +75,28 @@ Result<LPFN_CONNECTEX> find_connect_ex();
 // As much of the pieces as there is room for.
 void copy_pieces(std::span<const std::span<const std::byte>> pieces, std::span<std::byte> room) noexcept;
 [[nodiscard]] DWORD milliseconds_until(Time until) noexcept;
+// How a flight that came back went. 0, or what WSAGetLastError() says.
+[[nodiscard]] int outcome_of(Descriptor descriptor, Flight& flight) noexcept;
 
 // Somebody who has been accepted.
 struct Client {
   Descriptor socket = no_descriptor;
   Address from;
 };
-// The same, when nobody waited any more.
-struct Unclaimed {
-  SlotId listener;
-  Client client;
+// Those who were accepted when nobody waited for them any more.
+class Unclaimed {
+ public:
+  void add(SlotId listener, Client client) { all_.push_back({listener, std::move(client)}); }
+  [[nodiscard]] bool take(SlotId listener, Client& client);  // who came to this listener first, if anybody did
+  [[nodiscard]] std::int64_t count(SlotId listener) const noexcept;
+  void turn_away(SlotId listener);  // closes their sockets
+
+ private:
+  struct One {
+    SlotId listener;
+    Client client;
+  };
+  std::vector<One> all_;
 };
 // accept(), without waiting. 0, or what WSAGetLastError() says.
 [[nodiscard]] int take_from_queue(Descriptor listener, Client& client);

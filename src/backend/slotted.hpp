@@ -39,6 +39,11 @@ class SlotBackend : public Backend {
   static constexpr std::size_t least_room = std::size_t{16} << 10;  // bytes that a receive is offered at the least
   static constexpr std::size_t pieces_a_call = 64;                  // pieces of a gathered write that go in one call
   static constexpr std::size_t longest_datagram = 65'535;           // bytes
+  // Bytes received before those who wait for them have their turn. Large messages are received, used and gone one after the
+  // other then, all in the same warm slab: 64 of 64 KiB would not fit into any cache near the processor.
+  static constexpr std::size_t most_brought = std::size_t{64} << 10;
+  // Bytes received while somebody is in line, or at once by all the others, before the kernel is asked for news again.
+  static constexpr std::size_t news_after = std::size_t{512} << 10;
 
   // ---- outcomes
   static Submitted done(Operation& operation) noexcept {
@@ -107,6 +112,17 @@ class SlotBackend : public Backend {
   void line_up(Slot& slot) noexcept;
   [[nodiscard]] Slot* next_in_line() noexcept { return first_of(line_); }
   [[nodiscard]] bool somebody_is_in_line() const noexcept { return !line_.empty(); }
+  // Of all that is told at once: who had much the last time, when enough has been received; and anybody, when too much has.
+  [[nodiscard]] bool others_come_first(const Slot& slot) const noexcept {
+    return brought_ >= (slot.bulk ? most_brought : news_after) || (slot.bulk && somebody_is_in_line());
+  }
+  // A turn begins. Is the kernel to be asked for news? Also when the backend has a reason of its own to do so.
+  [[nodiscard]] bool wants_news(bool in_any_case = false) noexcept {
+    without_news_ += std::exchange(brought_, 0);
+    if (somebody_is_in_line() && without_news_ < news_after && !in_any_case) return false;
+    without_news_ = 0;
+    return true;
+  }
   [[nodiscard]] Slot* first_of(SlotFifo& queue) noexcept;  // takes it out
   void leave_queue(Slot& slot) noexcept;                   // whichever of the two it is in
 
@@ -158,6 +174,8 @@ class SlotBackend : public Backend {
   std::uint32_t turn_ms_ = 0;  // the same, modulo 2^32
   SlotFifo starved_;
   SlotFifo line_;
+  std::size_t brought_ = 0;       // bytes that were received in this turn, and not by the kernel on its own
+  std::size_t without_news_ = 0;  // the same, since the kernel was asked for news
   Unread* spare_unread_ = nullptr;
   Error lost_;
 };

@@ -11,7 +11,6 @@ inline namespace v1 {
 namespace uring {
 
 namespace {
-constexpr std::size_t news_after = 512 << 10;    // bytes received directly, while there are more in line
 constexpr unsigned sends_on_the_spot = 4;        // in a turn with one completion
 constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
 constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
@@ -388,11 +387,8 @@ Time Uring::wait(Time until) {
     return turn_time_;
   }
   happened_ = 0;
-  without_news_ += std::exchange(brought_, 0);
   const bool somebody_was_in_line = somebody_is_in_line();
-  // Answers do not wait for those in line.
-  if (!somebody_was_in_line || count_in_ring_ != 0 || without_news_ >= news_after) {
-    without_news_ = 0;
+  if (wants_news(count_in_ring_ != 0)) {  // answers do not wait for those in line
     if (somebody_starves() || buffers_.lacks_some()) feed_some();
     if (ring_.all_seen()) buffers_.rewind();
     const bool some_can_be_fed = somebody_starves() && (buffers_.in_ring() != 0 || pool_.has_room(least_room));

@@ -194,12 +194,10 @@ class Uring final : public Kernel<Uring> {
   std::thread::id owner_;
   bool owned_ = false;
   bool current_ = false;
-  bool ran_out_ = false;          // in this turn a receive found no memory
-  unsigned on_the_spot_ = 0;      // how many sends may still go out at once in this turn
-  unsigned count_in_ring_ = 0;    // sends that will be over when enter() returns
-  unsigned happened_ = 0;         // completions of slots in this turn
-  std::size_t brought_ = 0;       // bytes received directly in this turn
-  std::size_t without_news_ = 0;  // the same, since the kernel was asked for news
+  bool ran_out_ = false;        // in this turn a receive found no memory
+  unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
+  unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
+  unsigned happened_ = 0;       // completions of slots in this turn
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;
   std::atomic<bool> awake_{false};

@@ -11,11 +11,6 @@ namespace meari {
 inline namespace v1 {
 namespace uring {
 
-namespace {
-// Bytes received directly before those who wait for them have their turn: still in the cache when they go out.
-constexpr std::size_t most_brought = 64 << 10;
-}  // namespace
-
 // A call that takes up to a whole slab, and one for the answer: two for what would be four messages of 64 KiB in the ring
 // (docs/decisions/0027-a-system-call-less.md). One after the other they pass through the same warm slab, as with epoll.
 Submitted Uring::start_bulk(Slot& slot, Receive& receive) {

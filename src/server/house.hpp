@@ -71,6 +71,7 @@ struct ServerHouse {
                    static_cast<void>(house.server.room_->left.try_send(Server::Room::Left{}));
                  }};
   bool is_left = false;
+  Time next_look_for_idle{};  // no earlier, also when it is asked for
 
   Server::Handler handler;
   Server::Active* first = nullptr;

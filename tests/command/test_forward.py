@@ -20,8 +20,9 @@ def reset(connection):
 
 
 def free_port():
-    """A port where nobody listens; it stays ours, so nobody else can begin to."""
+    """A port where nobody listens. It stays ours: nobody is given it, and only who asks for it by number can begin to."""
     holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind((LOOPBACK, 0))
     return holder, holder.getsockname()[1]
 
@@ -138,7 +139,6 @@ class Forward(support.Case):
             with server.connect() as client:
                 client.sendall(b"early")
                 server.wait_for("connected")
-                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 holder.listen()                                            # between the first attempt and the last
                 holder.settimeout(support.DEADLINE)
                 connection, _ = holder.accept()
@@ -169,7 +169,7 @@ class Forward(support.Case):
 
     def test_a_target_that_is_this_server_is_refused_at_once(self):
         holder, port = free_port()
-        holder.close()
+        self.addCleanup(holder.close)
         for target, where in ((f"{LOOPBACK}:{port}", f"{LOOPBACK}:{port}"), (f"localhost:{port}", port), (port, f":{port}"),
                               (f"unix:@meari-loop-{os.getpid()}", f"unix:@meari-loop-{os.getpid()}")):
             run = meari("serve", "forward", target, where)
@@ -186,7 +186,7 @@ class Forward(support.Case):
                 self.skipTest("this machine has no address but loopback")
             ours = probe.getsockname()[0]
         holder, port = free_port()
-        holder.close()
+        self.addCleanup(holder.close)
         server = self.server("forward", f"{ours}:{port}", f"0.0.0.0:{port}")
         with socket.create_connection((LOOPBACK, port), timeout=support.DEADLINE) as client:
             self.assertRaises(ConnectionResetError, client.recv, 1)

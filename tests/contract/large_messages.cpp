@@ -278,7 +278,8 @@ TEST_P(LargeMessagesOnLoop, a_turn_stays_short_and_streams_take_turns_whatever_t
     most = std::max(most, sum);
   }
   EXPECT_EQ(std::ranges::count(moved, bytes_each), std::ptrdiff_t{streams_count});
-  EXPECT_LE(most, std::size_t{2} << 20);
+  // What the kernel was asked for before the steps (768 KiB), these (512), what the last of them had begun, one who was due.
+  EXPECT_LE(most, std::size_t{3} << 20);
   EXPECT_LE(most_of_one, std::size_t{1} << 20);
 }
 
