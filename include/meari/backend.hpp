@@ -118,6 +118,7 @@ struct SlotFacts {
   Operation* receiving = nullptr;  // who waits to receive (or to accept, or to connect)
   Operation* sending = nullptr;    // whose send is in flight
   bool connected = false;
+  bool is_served_soon = false;       // something has come for the receive that waits, and others are served before it
   bool failed = false;               // receiving has failed; every receive will
   bool ended = false;                // the peer has finished sending, and all before it was taken
   bool finished = false;             // we have finished sending

@@ -306,7 +306,7 @@ class Iocp final : public Kernel<Iocp> {
   // Windows does not tell how many wait to be accepted, so they are taken in to be counted.
   std::int64_t count_clients(const Slot& slot) {
     constexpr std::int64_t enough = 1000;
-    collect(0);  // one may have come while nobody waited
+    while (collect(0) == events_a_wait) {}  // one may have come while nobody waited
     std::int64_t count = unclaimed_.count(SlotTable::id(slot));
     for (Client client; count < enough && take_from_queue(slot.descriptor, client) == 0; ++count)
       unclaimed_.add(SlotTable::id(slot), std::move(client));
@@ -530,7 +530,7 @@ class Iocp final : public Kernel<Iocp> {
     const bool idle = ready_.empty() && !somebody_is_in_line();
     if (wants_news()) collect(!idle ? 0 : is_lost() && until != never ? 1 : milliseconds_until(until));
     begin_turn(kernel::now());
-    serve_line();
+    if (somebody_is_in_line()) serve_line();
     feed_starved();
     return turn_time_;
   }

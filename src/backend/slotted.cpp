@@ -75,6 +75,7 @@ SlotFacts SlotBackend::facts(SlotId id) const {
     } while (send != first_send(*slot));
   }
   facts.connected = slot->connected;
+  facts.is_served_soon = slot->in_line;
   facts.failed = static_cast<bool>(slot->failure);
   facts.ended = slot->ended && slot->last_unread == nullptr;
   facts.finished = slot->finished;

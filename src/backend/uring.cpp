@@ -396,7 +396,7 @@ Time Uring::wait(Time until) {
   }
   begin_turn(kernel::now());
   reap();
-  serve_line();
+  if (somebody_is_in_line()) serve_line();
   if (ring_.failure()) lose_ring();
   on_the_spot_ = !somebody_was_in_line && !somebody_is_in_line() && happened_ <= 1 ? sends_on_the_spot : 0;
   return turn_time_;

@@ -47,7 +47,7 @@ void look(Ready& ready) {
       next = due;
     } else {
       next = now + idle;
-      if (facts.receiving != nullptr && facts.sending == nullptr) {
+      if (facts.receiving != nullptr && facts.sending == nullptr && !facts.is_served_soon) {
         terms->timed_out = true;
         backend.cancel(*facts.receiving, Errc::timed_out);
       }
@@ -64,7 +64,7 @@ void look(Ready& ready) {
   }
   if (terms->limits.progress != nullptr) {
     // Who is not waited for is not to blame.
-    const bool waited_for = facts.receiving != nullptr || facts.sending != nullptr;
+    const bool waited_for = (facts.receiving != nullptr && !facts.is_served_soon) || facts.sending != nullptr;
     if (too_slow(*terms->limits.progress, facts, now) && waited_for) {
       terms->too_slow = terms->timed_out = true;
       if (facts.receiving != nullptr) backend.cancel(*facts.receiving, Errc::timed_out);

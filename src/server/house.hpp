@@ -72,6 +72,7 @@ struct ServerHouse {
                  }};
   bool is_left = false;
   Time next_look_for_idle{};  // no earlier, also when it is asked for
+  bool at_deadline = false;   // who is left is cut off because a drain is over, not a run that was cancelled
 
   Server::Handler handler;
   Server::Active* first = nullptr;

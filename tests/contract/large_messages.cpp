@@ -219,9 +219,12 @@ TEST_P(LargeMessages, that_are_all_there_at_once_come_in_several_turns) {
     if (received[i] < large && size != 0) start(all[i].second, receives[i]);
     return size;
   };
-  std::size_t most = 0;
+  std::size_t most = 0, most_in_line = 0;
   while (std::ranges::count(received, large) != std::ptrdiff_t{count}) {
     turn(backend().now() + patience);
+    most_in_line = std::max(most_in_line, static_cast<std::size_t>(std::ranges::count_if(all, [&](const auto& ends) {
+                              return backend().facts(ends.second.slot).is_served_soon;
+                            })));
     std::size_t sum = 0;
     std::vector<std::size_t> came;
     for (std::size_t i = 0; i < count; ++i)
@@ -232,6 +235,9 @@ TEST_P(LargeMessages, that_are_all_there_at_once_come_in_several_turns) {
       while (received[i] < large && receives[i].over()) ASSERT_NE(take(i), 0U);
   }
   EXPECT_LE(most, std::size_t{1} << 20);
+  if (missing(GetParam(), Need::system_sockets).empty())
+    EXPECT_GT(most_in_line, 0U);  // on the wire one thing happens at a time
+  for (const auto& [from, to] : all) EXPECT_FALSE(backend().facts(to.slot).is_served_soon);
   for (Tracked<Send>& sending : sends) EXPECT_EQ(outcome(sending), Errc::none);
 }
 
