@@ -27,8 +27,7 @@ namespace {
 
 constexpr std::size_t most_in_flight = std::size_t{64} << 10;  // bytes of one send that the system has at a time
 constexpr int events_a_wait = 256;
-constexpr std::size_t most_small = std::size_t{2} << 10;  // bytes of one receive: more than that is much
-constexpr int wait_for_the_last_ms = 5000;                // when the backend goes and flights are still in the air
+constexpr int wait_for_the_last_ms = 5000;  // when the backend goes and flights are still in the air
 
 class Iocp final : public Kernel<Iocp> {
  public:
@@ -96,8 +95,6 @@ class Iocp final : public Kernel<Iocp> {
     const std::ptrdiff_t count = sys::recv(slot.descriptor, room.data(), wanted, 0);
     if (count > 0) {
       count_received(slot, static_cast<std::size_t>(count));
-      brought_ += static_cast<std::size_t>(count);
-      slot.bulk = slot.bulk || static_cast<std::size_t>(count) > most_small;
       receive.chunk = pool_.commit(room, static_cast<std::size_t>(count));
       slot.readable = static_cast<std::size_t>(count) == wanted;
       return true;
@@ -131,24 +128,9 @@ class Iocp final : public Kernel<Iocp> {
     if (code != 0 && code != WSA_OPERATION_ABORTED) failure_came(slot, system_error(code, "read"));
     Receive* receive = receiver(slot);
     if (receive == nullptr || slot.starved) return;
-    if (!answer(slot, *receive)) {
-      if (others_come_first(slot)) return line_up(slot);
-      if (!try_receive(slot, *receive)) return;
-    }
+    if (!answer(slot, *receive) && !try_receive(slot, *receive)) return;
     slot.waiting = nullptr;
     complete(*receive);
-  }
-
-  // One of them in any case, whatever the others have brought.
-  void serve_line() {
-    const std::size_t before = brought_;
-    do {
-      Slot* slot = next_in_line();
-      if (slot == nullptr) return;
-      const std::size_t so_far = brought_;
-      feed(*slot);
-      slot->bulk = brought_ - so_far > most_small;
-    } while (brought_ - before < most_brought);
   }
 
   // ---- sending
@@ -527,10 +509,8 @@ class Iocp final : public Kernel<Iocp> {
   Time wait(Time until) override {
     pool_.belongs_to_this_thread();
     feed_starved();
-    const bool idle = ready_.empty() && !somebody_is_in_line();
-    if (wants_news()) collect(!idle ? 0 : is_lost() && until != never ? 1 : milliseconds_until(until));
+    collect(is_lost() && ready_.empty() && until != never ? 1 : ready_.empty() ? milliseconds_until(until) : 0);
     begin_turn(kernel::now());
-    if (somebody_is_in_line()) serve_line();
     feed_starved();
     return turn_time_;
   }

@@ -31,51 +31,32 @@ void Server::end_idle() {
 }
 
 void Server::cut_off() {
-  for (const auto& house : houses_) {
-    house->at_deadline = out_of_time();
-    house->cut_order.send(house == houses_.front());
-  }
+  for (const auto& house : houses_) house->cut_order.send(house == houses_.front());
 }
 
-// Does it only wait for its peer? Nothing is unread, nothing unsent, here and in the kernel.
-static bool is_idle(const Backend& backend, const SlotFacts& facts, SlotId slot) {
-  if (facts.receiving == nullptr || facts.receiving->kind != Operation::Kind::receive || facts.is_served_soon)
-    return false;
-  if (facts.sending != nullptr || facts.unread != 0) return false;
-  const Result<SocketInfo> info = backend.info(slot);
-  return !info || (info->receive_queue <= 0 && info->send_queue <= 0);
-}
-
-// To ask for each of many takes its time, and this is called whenever one has left: so most of the time is left for those who
-// are to finish.
+// Ends the sessions that only wait for their peer: nothing unread, nothing unsent, here and in the kernel.
 void Server::end_idle(House& house) {
-  constexpr std::chrono::seconds longest_pause{1};
-  Backend& backend = house.loop.backend();
-  const Time begin = backend.now();
-  if (begin < house.next_look_for_idle) return;
+  const Backend& backend = house.loop.backend();
   for (Active* active = house.first; active != nullptr; active = active->following) {
     // After its farewell has begun, what reads on the slot is that.
     if (active->is_forced() || active->terms_.closed) continue;
     const SlotFacts facts = backend.facts(active->slot);
-    if (!is_idle(backend, facts, active->slot)) continue;
-    if (active->at_drain_ == AtDrain::end_input) backend.cancel(*facts.receiving);
+    if (facts.receiving == nullptr || facts.receiving->kind != Operation::Kind::receive) continue;
+    if (facts.is_served_soon || facts.sending != nullptr || facts.unread != 0) continue;
+    const Result<SocketInfo> info = backend.info(active->slot);
+    if (info && (info->receive_queue > 0 || info->send_queue > 0)) continue;
+    if (active->at_drain_ == AtDrain::end_input) house.loop.backend().cancel(*facts.receiving);
     if (active->at_drain_ != AtDrain::end) continue;
     active->forced_ = SessionEnd::How::drained;
     cancel(house.loop, active->task->request_cancel());
   }
-  const Time end = backend.now();
-  house.next_look_for_idle = end + std::min<Duration>(4 * (end - begin), longest_pause);
 }
 
-// Who has become idle since the last look has not been cut off: nothing of its is lost.
 void Server::cut_off(House& house) {
-  const Backend& backend = house.loop.backend();
   for (Active* active = house.first; active != nullptr; active = active->following) {
-    const bool is_over = house.at_deadline && active->at_drain_ == AtDrain::end && !active->is_forced() &&
-                         !active->terms_.closed && is_idle(backend, backend.facts(active->slot), active->slot);
-    active->forced_ = is_over ? SessionEnd::How::drained : SessionEnd::How::cut_off;
+    active->forced_ = SessionEnd::How::cut_off;
     cancel(house.loop, active->task->request_cancel());
-    if (!active->terms_.closed) close_at_once(house.loop, active->slot, !is_over);
+    if (!active->terms_.closed) close_at_once(house.loop, active->slot, true);
   }
 }
 

@@ -71,8 +71,6 @@ struct ServerHouse {
                    static_cast<void>(house.server.room_->left.try_send(Server::Room::Left{}));
                  }};
   bool is_left = false;
-  Time next_look_for_idle{};  // no earlier, also when it is asked for
-  bool at_deadline = false;   // who is left is cut off because a drain is over, not a run that was cancelled
 
   Server::Handler handler;
   Server::Active* first = nullptr;

@@ -483,33 +483,6 @@ TEST_P(ServerTest, what_is_busy_at_the_deadline_is_cut_off) {
   EXPECT_EQ(server.drained().cut_off, 1u);
 }
 
-// It looks for idle ones when it begins to drain, and has no reason to look again before the deadline.
-TEST_P(ServerTest, who_has_become_idle_before_the_deadline_is_not_cut_off) {
-  ServerOptions brief = options();
-  brief.drain = 50ms;
-  auto handler = [](Stream peer) -> Task<> {
-    Chunk data = co_await peer.read();
-    co_await peer.write("begun");
-    co_await sleep_for(40ms);
-    co_await peer.read();
-  };
-  Server server(*loop, handler, std::move(brief));
-  const Address address = server.listen("127.0.0.1:0").value().front();
-  auto client = [&]() -> Task<> {
-    Stream stream = co_await connect(address.to_string());
-    co_await stream.write("x");
-    Chunk begun = co_await stream.read_exactly(5);
-    server.drain();
-    Chunk end = co_await stream.read();
-    EXPECT_TRUE(end.empty());
-  };
-  ASSERT_TRUE(with_client(server, client));
-  EXPECT_EQ(server.drained().idle, 1u);
-  EXPECT_EQ(server.drained().cut_off, 0u);
-  ASSERT_EQ(ends.size(), 1u);
-  EXPECT_EQ(ends.front().how, SessionEnd::How::drained);
-}
-
 TEST_P(ServerTest, who_is_in_the_queue_when_it_drains_is_still_served) {
   ServerOptions limited = options();
   limited.max_sessions = 1;
