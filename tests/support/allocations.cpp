@@ -30,13 +30,14 @@ std::size_t allocations() noexcept { return calls; }
 std::size_t allocated_bytes() noexcept { return bytes; }
 NoMemory::NoMemory() noexcept { none_left = true; }
 NoMemory::~NoMemory() { none_left = false; }
-bool counts_allocations() noexcept {
+bool is_sanitized() noexcept {
 #if defined(SANITIZED)
-  return false;
-#else
   return true;
+#else
+  return false;
 #endif
 }
+bool counts_allocations() noexcept { return !is_sanitized(); }
 }  // namespace support
 
 #if !defined(SANITIZED)

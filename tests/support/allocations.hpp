@@ -16,7 +16,9 @@ class NoMemory {
   NoMemory(const NoMemory&) = delete;
   NoMemory& operator=(const NoMemory&) = delete;
 };
-// False under the sanitizers that need operator new for themselves: then the two above stay at zero.
+// Was this built with AddressSanitizer or ThreadSanitizer?
+[[nodiscard]] bool is_sanitized() noexcept;
+// False under these, which need operator new for themselves: then the two above stay at zero.
 [[nodiscard]] bool counts_allocations() noexcept;
 
 }  // namespace support
