@@ -1,12 +1,16 @@
 """`meari connect udp:…`: what becomes a datagram, what is taken for a reply, how long replies are waited for, who is told that
 nobody is there, and what the account says."""
 
+import fcntl
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import threading
 import time
 import unittest
@@ -62,6 +66,19 @@ def echo(data, sender, ours):
     ours.sendto(data, sender)
 
 
+def unread(pipe):
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def queued(port):
+    """Bytes that have come to this port, and that its program has not received."""
+    for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]:
+        _, local, _, _, queues, *_ = line.split()
+        if int(local.split(":")[1], 16) == port:
+            return int(queues.split(":")[1], 16)
+    raise AssertionError(f"nobody has port {port}")
+
+
 def silence(data, sender, ours):
     pass
 
@@ -70,11 +87,17 @@ class Case(support.Case):
     def correspondent(self, answer=echo, **more):
         return self._entered(Correspondent(answer, **more))
 
-    def started(self, *words, backend=None):
-        process = subprocess.Popen([support.MEARI, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    def started(self, *words, backend=None, stdin=subprocess.DEVNULL):
+        process = subprocess.Popen([support.MEARI, *words], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=support.environment(backend=backend))
         self.addCleanup(process.kill)
         return process
+
+    def until(self, holds):
+        deadline = time.monotonic() + support.DEADLINE
+        while not holds():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
 
     def silent_port(self):
         """A port that nobody has: here it is ours, and there it is nobody's."""
@@ -280,6 +303,32 @@ class Replies(Case):
                 process.wait(1.6)
             out, err = process.communicate(timeout=support.DEADLINE)
         self.assertEqual((process.returncode, out), (0, b"".join(replies)), err)
+
+    def test_what_is_being_printed_when_the_input_ends_is_printed_whole(self):
+        data = b"x" * (MOST + 15_000)  # two datagrams, and more than a pipe holds
+        clients = []
+
+        def answer(data, sender, ours):
+            ours.sendto(data, sender)
+            clients.append(sender)
+
+        for how, *flags in (("all that was awaited has come back", "--expect-echo"), ("replies were not awaited", "--on-eof=close")):
+            clients.clear()
+            with self.correspondent(answer) as other:
+                process = self.started("connect", *flags, f"udp:{LOOPBACK}:{other.port}", stdin=subprocess.PIPE)
+                for count, piece in enumerate((data[:MOST], data[MOST:]), 1):
+                    process.stdin.write(piece)
+                    process.stdin.flush()
+                    self.until(lambda: len(clients) == count)
+                # The second reply has been received, and waits for room behind the first.
+                self.until(lambda: queued(clients[0][1]) == 0 and unread(process.stdout) >= MOST)
+                process.stdin.close()
+                process.stdin = None
+                with self.assertRaises(subprocess.TimeoutExpired, msg=flags):
+                    process.wait(0.5)
+                out, err = process.communicate(timeout=support.DEADLINE)
+            self.assertEqual((process.returncode, len(out)), (0, len(data)), err)
+            self.assertIn(how, err.decode())
 
     def test_quiet(self):
         with self.correspondent() as other:

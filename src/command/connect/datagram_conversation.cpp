@@ -207,15 +207,19 @@ bool DatagramConversation::input_is_absent() const noexcept {
 
 Task<> DatagramConversation::at_end_of_input(Scope& scope) {
   if (has_all_it_waits_for()) {
+    if (taking_in_) co_return;  // the last of it is being printed; receive() ends behind that
     end_as(End::answered);
     co_return scope.cancel();
   }
   switch (settings_.on_eof) {
     case OnEof::keep: co_return;
-    case OnEof::close: end_as(End::not_waited); break;
+    case OnEof::close:
+      while (taking_in_) co_await sleep_for(moment);  // what has come is printed
+      end_as(End::not_waited);
+      break;
     case OnEof::wait:
       co_await sleep_for(settings_.wait);
-      while (taking_in_) co_await sleep_for(moment);  // what has come is printed
+      while (taking_in_) co_await sleep_for(moment);
       end_as(End::time_up);
       break;
     case OnEof::half_close: {
