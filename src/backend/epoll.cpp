@@ -375,8 +375,10 @@ class Epoll final : public Kernel<Epoll> {
 
   void shut(Slot& slot) {
     everybody_leaves(slot);
-    // A copy of the descriptor may live elsewhere, and epoll watches what is behind it: take it out by hand.
-    if (slot.registered) sys::epoll_ctl(epoll_, EPOLL_CTL_DEL, slot.descriptor, nullptr);
+    // epoll watches what is behind the descriptor, and forgets it with the last copy. Of what was opened or accepted here there is
+    // none, but in a child for as long as it takes to become another program; until then nobody hears what comes for it.
+    if (slot.registered && (slot.adopted || slot.role == Role::foreign))
+      sys::epoll_ctl(epoll_, EPOLL_CTL_DEL, slot.descriptor, nullptr);
     if (slot.role != Role::foreign) kernel::close(slot);
     forget(slot);
   }

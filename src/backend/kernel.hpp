@@ -78,7 +78,11 @@ class Kernel : public Slotted<Self> {
     const bool was_non_blocking = os::is_non_blocking(descriptor);
     if (Result<> set = os::set_non_blocking(descriptor, Self::blocking == os::Blocking::no); !set) return set.error();
     Result<SlotId> slot = admit_descriptor(descriptor, *found);
-    if (!slot) static_cast<void>(os::set_non_blocking(descriptor, was_non_blocking));
+    if (!slot) {
+      static_cast<void>(os::set_non_blocking(descriptor, was_non_blocking));
+    } else {
+      this->slots_.find(*slot)->adopted = true;
+    }
     return slot;
   }
 

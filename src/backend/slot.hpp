@@ -87,6 +87,7 @@ struct alignas(16) Slot {  // so that the lowest bits of its address are free
       false;  // uring: of these, it had more to give than may be unread, so it is polled, and asked directly
   bool polled : 1 = false;   // uring: that poll is in the kernel
   bool in_line : 1 = false;  // something is there for it, and it is the turn of others to receive first
+  bool adopted : 1 = false;  // it was somebody else's before, who may have a copy of the descriptor
 
   // A stream that goes on, and for which nobody waits: what a receive gets is what is unread, or what comes next.
   [[nodiscard]] bool receives() const noexcept {
