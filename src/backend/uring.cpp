@@ -15,6 +15,7 @@ constexpr unsigned sends_on_the_spot = 4;        // in a turn with one completio
 constexpr std::uint32_t most_copied = 16 << 10;  // bytes, to have in one piece what came in several
 constexpr unsigned receives_an_enter = 20;       // that the kernel brings, whatever is asked for
 constexpr std::size_t parcels_kept = 64;
+constexpr Duration often_enough = std::chrono::microseconds(20);  // to ask for news while there is something to do
 }  // namespace
 
 // ---- life
@@ -423,13 +424,17 @@ void Uring::enter(Time until) {
   // the floor each of those needs a slab of its own.
   const unsigned in_ring = std::min(std::exchange(count_in_ring_, 0), current_ ? 1U << 16 : receives_an_enter);
   if (until <= turn_time_) {
-    if (ring_.has_work()) ring_.enter({.least = 0, .limit = Duration::zero()});
+    // A system call is much for a turn of a few steps: while there are others ready, the kernel is asked now and then.
+    const Time present = kernel::now();
+    if (ring_.queued() == 0 && present - asked_ < often_enough) return;
+    asked_ = present;
+    ring_.enter({.least = 0});
   } else if (until == never || alarm_.covers(until, turn_time_)) {
     ring_.enter({.least = std::max(in_ring, 1U)});
   } else if (const Time present = kernel::now(); until > present) {
     ring_.enter({.least = std::max(in_ring, 1U), .limit = until - present});
   } else {
-    ring_.enter({.least = 0, .limit = Duration::zero()});
+    ring_.enter({.least = 0});
   }
 }
 

@@ -198,6 +198,7 @@ class Uring final : public Kernel<Uring> {
   unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
   unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
   unsigned happened_ = 0;       // completions of slots in this turn
+  Time asked_{};                // when the kernel was asked for news, though there was something to do
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;
   std::atomic<bool> awake_{false};

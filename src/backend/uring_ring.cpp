@@ -15,11 +15,11 @@ inline namespace v1 {
 namespace uring {
 
 namespace {
-// SUBMIT_ALL: one bad submission does not hold back those behind it. TASKRUN_FLAG: has_work() can be asked without a
-// system call. R_DISABLED: whoever calls enable() is the single issuer, not whoever opens.
-constexpr unsigned setup_flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG |
-                                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE |
-                                 IORING_SETUP_CLAMP;
+// SUBMIT_ALL: one bad submission does not hold back those behind it. R_DISABLED: whoever calls enable() is the single
+// issuer, not whoever opens. Not TASKRUN_FLAG: for news the kernel would write, on whichever processor it came, to the line
+// of memory that both queues have their heads and tails in.
+constexpr unsigned setup_flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_SUBMIT_ALL |
+                                 IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
 constexpr unsigned least_submissions = 16;
 constexpr unsigned needed_features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
 }  // namespace
@@ -48,7 +48,7 @@ Error Ring::open(const Sizes& sizes) noexcept {
   }
   for (unsigned i = 0; i < parameters.sq_entries; ++i) ring_.sq.array[i] = i;  // each place holds its own submission
   tail_ = shown_ = room_until_ = *ring_.sq.ktail;
-  enter_flags_ = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+  enter_flags_ = IORING_ENTER_GETEVENTS;
   if ((parameters.features & feature_no_iowait) != 0) enter_flags_ |= enter_no_iowait;
   return {};
 }
@@ -92,7 +92,7 @@ void Ring::flush() noexcept {
 
 void Ring::enter(const Wait& wait) noexcept {
   if (!aside_.empty()) return static_cast<void>(enter_with(0, enter_flags_, nullptr));  // there is something to look at
-  if (wait.limit == Duration::max()) {
+  if (wait.limit == Duration::max() || wait.least == 0) {  // no limit for the kernel to fetch
     static_cast<void>(enter_with(wait.least, enter_flags_, nullptr));
     return;
   }
@@ -100,7 +100,7 @@ void Ring::enter(const Wait& wait) noexcept {
   __kernel_timespec limit{};
   limit.tv_sec = left / std::chrono::seconds(1);
   limit.tv_nsec = (left % std::chrono::seconds(1)).count();
-  static_cast<void>(enter_with(wait.least, enter_flags_, &limit));
+  static_cast<void>(enter_with(wait.least, enter_flags_ | IORING_ENTER_EXT_ARG, &limit));
 }
 
 // How many submissions the kernel took, or a negative error.
@@ -111,7 +111,7 @@ int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* li
   io_uring_getevents_arg argument{};
   argument.ts = reinterpret_cast<std::uintptr_t>(limit);
   ++enters_;
-  const bool extended = (flags & IORING_ENTER_EXT_ARG) != 0;
+  const bool extended = limit != nullptr;
   const int result = call("io_uring_enter", [&] {
     return io_uring_enter2(static_cast<unsigned>(ring_.ring_fd), queued(), least, flags,
                            extended ? reinterpret_cast<sigset_t*>(&argument) : nullptr, extended ? sizeof argument : 0);

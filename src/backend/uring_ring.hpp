@@ -84,7 +84,7 @@ class Ring {
     unsigned submissions = 256;
     unsigned completions = 4096;  // multishot receives overflow the usual two to one
   };
-  // How long enter() waits: for `least` completions, but not longer than `limit`.
+  // How long enter() waits: for `least` completions, but not longer than `limit`. For none it does not wait.
   struct Wait {
     unsigned least = 0;
     Duration limit = Duration::max();
@@ -125,10 +125,6 @@ class Ring {
   void flush() noexcept;
   // Hands over what is queued, lets the kernel do its work for this ring, and waits as told.
   void enter(const Wait& wait) noexcept;
-  // Is there a reason to call enter() although nobody wants to wait?
-  [[nodiscard]] bool has_work() const noexcept {
-    return queued() != 0 || (load(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-  }
   // Nothing that the kernel did is still to be seen.
   [[nodiscard]] bool all_seen() const noexcept {
     return aside_.empty() && *ring_.cq.khead == load(ring_.cq.ktail) &&

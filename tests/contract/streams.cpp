@@ -316,5 +316,30 @@ TEST_P(Streams, a_write_that_is_cut_short_breaks_its_direction_alone) {
   client.abort();
 }
 
+// Somebody always has something to do, so no turn ever waits for news; it is heard all the same.
+TEST_P(Streams, what_comes_is_heard_while_others_never_wait) {
+  MEARI_NEEDS(system_sockets);
+  auto [mine, theirs] = Socket::pair().value();
+  Stream stream = Stream::adopt(loop(), mine.release()).value();
+  bool heard = false;
+  auto body = [&, &from = stream, &to = theirs](Scope& scope) -> Task<> {
+    scope.spawn([&]() -> Task<> {
+      const Chunk text = co_await from.read();
+      EXPECT_EQ(text.text(), "news");
+      heard = true;
+    });
+    auto nothing = []() -> Task<> { co_return; };
+    const Time until = now() + patience;
+    for (int i = 0; !heard && now() < until; ++i) {
+      co_await nothing();
+      if (i == 100'000) EXPECT_TRUE(to.send_all(std::string_view("news")).has_value());
+    }
+    scope.cancel();
+  };
+  auto whole = [&]() -> Task<> { co_await scoped(body); };
+  run(whole);
+  EXPECT_TRUE(heard);
+}
+
 }  // namespace
 }  // namespace meari::test
