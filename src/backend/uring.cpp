@@ -426,7 +426,7 @@ void Uring::enter(Time until) {
   if (until <= turn_time_) {
     // A system call is much for a turn of a few steps: while there are others ready, the kernel is asked now and then.
     const Time present = kernel::now();
-    if (ring_.queued() == 0 && present - asked_ < often_enough) return;
+    if (!ready_.empty() && ring_.queued() == 0 && present - asked_ < often_enough) return;
     asked_ = present;
     ring_.enter({.least = 0});
   } else if (until == never || alarm_.covers(until, turn_time_)) {

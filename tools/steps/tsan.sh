@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# every test in which there is more than one thread, or may be, under ThreadSanitizer
+# the tests of all that threads may share, under ThreadSanitizer
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-# Nor those that move most bytes over the wire, which has no kernel under it and one thread: they took a quarter of the time.
+# Without those that move most bytes over the wire, which has no kernel under it and one thread: they took a quarter of the time.
 export GTEST_FILTER='*-*Memory.*/wire:*Conversations.*/wire:*Writing.*/wire:*LargeMessages*/wire'
 exec tools/test.sh tsan -LE lint

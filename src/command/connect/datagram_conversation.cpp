@@ -26,7 +26,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds answer_pause{300};
 // --on-eof half-close: replies are waited for until none has come for so long.
 constexpr std::chrono::seconds quiet_time{1};
-constexpr milliseconds moment{20};
 
 // A Unix-domain peer answers to a path: an abstract one leaves no file behind.
 Result<Address> own_path() {
@@ -206,32 +205,31 @@ bool DatagramConversation::input_is_absent() const noexcept {
 }
 
 Task<> DatagramConversation::at_end_of_input(Scope& scope) {
-  if (has_all_it_waits_for()) {
-    if (taking_in_) co_return;  // the last of it is being printed; receive() ends behind that
-    end_as(End::answered);
-    co_return scope.cancel();
-  }
-  switch (settings_.on_eof) {
-    case OnEof::keep: co_return;
-    case OnEof::close:
-      while (taking_in_) co_await sleep_for(moment);  // what has come is printed
-      end_as(End::not_waited);
-      break;
-    case OnEof::wait:
-      co_await sleep_for(settings_.wait);
-      while (taking_in_) co_await sleep_for(moment);
-      end_as(End::time_up);
-      break;
-    case OnEof::half_close: {
-      const Time ended = loop_.now();
-      for (Time until = ended + quiet_time; loop_.now() < until;) {
-        co_await sleep_until(until);
-        until = std::max(ended, taking_in_ ? loop_.now() : last_moved_) + quiet_time;
+  End how = End::answered;
+  if (!has_all_it_waits_for()) {
+    switch (settings_.on_eof) {
+      case OnEof::keep: co_return;
+      case OnEof::close: how = End::not_waited; break;
+      case OnEof::wait:
+        co_await sleep_for(settings_.wait);
+        how = End::time_up;
+        break;
+      case OnEof::half_close: {
+        const Time ended = loop_.now();
+        for (Time until = ended + quiet_time; loop_.now() < until;) {
+          co_await sleep_until(until);
+          until = std::max(ended, taking_in_ ? loop_.now() : last_moved_) + quiet_time;
+        }
+        how = End::quiet;
+        break;
       }
-      end_as(End::quiet);
-      break;
     }
   }
+  if (taking_in_) {
+    end_behind_this_ = how;  // what has come is printed
+    co_return;
+  }
+  end_as(how);
   scope.cancel();
 }
 
@@ -329,7 +327,8 @@ Task<> DatagramConversation::receive(Scope& scope) {
     co_await take_in(std::move(reply->data));
     taking_in_ = false;
     last_moved_ = loop_.now();
-    if (!is_over() && has_all_it_waits_for()) end_as(End::answered);
+    if (has_all_it_waits_for()) end_as(End::answered);
+    end_as(end_behind_this_);
   }
   scope.cancel();
 }

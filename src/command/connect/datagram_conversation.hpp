@@ -126,6 +126,7 @@ class DatagramConversation {
   bool taking_in_ = false;  // a reply is being printed, which whoever reads it may hold up
   Error failure_;           // of the socket
   End end_ = End::open;
+  End end_behind_this_ = End::open;  // what it will be when the reply has been printed
   DatagramCheck check_;
   Escaper escaper_;
   CarriageReturns carriage_returns_;
