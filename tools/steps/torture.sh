@@ -2,7 +2,7 @@
 # every system call fails, and every allocation, once and from then on, under AddressSanitizer (MEARI_TORTURE_ALL=1: more)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-jobs=${MEARI_JOBS:-$(nproc)}
+jobs=$((2 * ${MEARI_JOBS:-$(nproc)}))                      # half of them mostly wait
 export preset=${MEARI_TORTURE_PRESET:-asan}                # or coverage: tools/long/coverage.sh
 tools/build.sh "$preset" -DMEARI_BUILD_TESTS=ON meari_torture
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
