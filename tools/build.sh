@@ -20,6 +20,8 @@ flock 9
 if [[ ! -e $folder/build.ninja || ${#settings[@]} -gt 0 ]]; then
   if ! (cd "$root" && cmake --preset "$preset" "${settings[@]}") >"$log" 2>&1; then
     cat "$log" >&2
+    # What was found without a compiler would be believed once there is one.
+    [[ -e $folder/build.ninja ]] || rm -rf "$folder/CMakeCache.txt" "$folder/CMakeFiles"
     echo "meari: configuring $preset failed" >&2
     exit 1
   fi
