@@ -133,8 +133,7 @@ class MEARI_EXPORT Loop {
   void set(Timer& timer, Time at) noexcept;
   void unset(Timer& timer) noexcept;
   [[nodiscard]] Time next_timer() const noexcept {
-    const Time next = timers_.empty() ? never : timers_.front().at;
-    return beside_ == nullptr ? next : std::min(next, next_beside()->at);
+    return beside_ == nullptr ? first_timer_ : std::min(first_timer_, next_beside()->at);
   }
 
   // Runs after all that is ready by now.
@@ -192,6 +191,8 @@ class MEARI_EXPORT Loop {
       return at != other.at ? at < other.at : timer->was_set_before(*other.timer);
     }
   };
+  static constexpr std::uint8_t call_posted = 1;  // something is posted: a turn without it takes no lock
+  static constexpr std::uint8_t call_stop = 2;
   static constexpr unsigned step_cost = 1;
   static constexpr unsigned done_cost = 4;
   static constexpr unsigned streak_limit = 65;  // 16 operations done at once, or 64 steps, or a mixture
@@ -202,6 +203,7 @@ class MEARI_EXPORT Loop {
   std::size_t run_ready();
   void place(TimerPlace entry, std::size_t at) noexcept;
   void remove_timer(std::size_t at) noexcept;
+  void note_first_timer() noexcept { first_timer_ = timers_.empty() ? never : timers_.front().at; }
   [[nodiscard]] bool make_room_for_a_timer() noexcept;
   [[nodiscard]] Timer* next_beside() const noexcept;
   void remove_beside(Timer& timer) noexcept;
@@ -217,7 +219,9 @@ class MEARI_EXPORT Loop {
   Ready* next_ = nullptr;
   unsigned streak_ = 0;
   bool turning_ = false;
+  std::atomic<std::uint8_t> calls_ = 0;  // what other threads want of this one
   Time now_{};
+  Time first_timer_ = never;        // of those in the heap
   std::vector<TimerPlace> timers_;  // a heap of four children
   Timer* beside_ = nullptr;         // those that it has no room for, linked by Ready::next, oldest first
   std::uint32_t timers_set_ = 0;    // modulo 2^32

@@ -88,6 +88,8 @@ class ReadyList {
     --steps_left_;
     return true;
   }
+  // The same, with the first that is ready. nullptr: nobody is, or this turn has no step left.
+  Ready* take_step_of_first() noexcept { return empty() || !take_step() ? nullptr : pop(); }
   // A step has moved so many bytes by itself. Others are given up for it, so that a turn stays short and who has much to move
   // does not keep the news from those who wait for theirs.
   void charge(std::size_t bytes) noexcept {

@@ -566,11 +566,11 @@ class Epoll final : public Kernel<Epoll> {
 
   int epoll_ = -1;
   int wake_ = -1;
+  kernel::Alarm alarm_;
+  Error unwatched_;
   std::array<epoll_event, events_a_wait> events_;
   std::atomic<bool> awake_{false};
-  kernel::Alarm alarm_;
   kernel::DatagramReceiver datagrams_;
-  Error unwatched_;
 };
 
 }  // namespace

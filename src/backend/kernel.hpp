@@ -8,13 +8,14 @@
 
 #include "src/backend/slotted.hpp"
 #include "src/os/native.hpp"
+#include "src/os/system.hpp"
 
 namespace meari {
 inline namespace v1 {
 
 namespace kernel {
 
-[[nodiscard]] Time now() noexcept;  // CLOCK_MONOTONIC
+[[nodiscard]] inline Time now() noexcept { return Time(Duration(sys::monotonic_ns())); }
 // A socket as asked for, with the options that every socket of ours has: TCP_NODELAY, keep-alive, TCP_USER_TIMEOUT.
 // Set on a listener, they are inherited by what it accepts.
 Result<Socket> open(const Opening& opening, os::Blocking blocking);

@@ -8,7 +8,7 @@
 //     void stop(Slot&, Operation&, Errc reason);    the pending operation is wanted no more
 //     void shut(Slot&);                             nobody waits any more: close the descriptor, then forget(slot)
 //     bool feed(Slot&);                             there is memory again for the receive that waits here; false: too little
-//     bool send_plainly(Slot&, Send&);              optional: start_send() for most chunks, without a call; false: not this one
+//     Submitted send_plainly(Slot&, Send&);         optional: start_watched() of a chunk, for most of them without a call
 //   };
 //
 // A start_ function answers done or pending. For a failure it says `return refuse(operation, error)`, which completes it
@@ -391,9 +391,7 @@ class Slotted : public SlotBackend {
         [[unlikely]]
       return send_something_else(*slot, send);
     if constexpr (requires(Self backend) { backend.send_plainly(*slot, send); }) {
-      if (!self().send_plainly(*slot, send)) [[unlikely]]
-        return send_chunk(*slot, send);
-      return watched(*slot, Submitted::pending);
+      return self().send_plainly(*slot, send);
     } else {
       return watched(*slot, self().start_send(*slot, send));
     }
@@ -433,6 +431,21 @@ class Slotted : public SlotBackend {
     while (Slot* slot = next_to_feed()) {
       if (!self().feed(*slot)) return starve(*slot);
     }
+  }
+
+  [[gnu::noinline]] Submitted start_watched(Slot& slot, Send& send) {
+    return watched(slot, self().start_send(slot, send));
+  }
+  // What submit() says of a send. A timer that counts an idle time as well may be set for later than the stall limit.
+  Submitted watched(Slot& slot, Submitted submitted) const noexcept {
+    if (submitted == Submitted::done) return submitted;
+    slot.sent_ms = ms();
+    const StreamTerms* terms = slot.policy.terms;
+    if (terms == nullptr || terms->limits.stall_ms == 0) return submitted;
+    const Timer& timer = slot.policy.timer;
+    if (timer.is_set() && timer.at <= turn_time_ + std::chrono::milliseconds(terms->limits.stall_ms)) [[likely]]
+      return submitted;
+    return Submitted::unwatched;
   }
 
  private:
@@ -486,22 +499,6 @@ class Slotted : public SlotBackend {
     slot.sent_ms = ms();  // no byte may leave, and yet something has happened
     if (send.kind == Operation::Kind::send && left_of(send) == 0) return done(send);
     return watched(slot, self().start_send(slot, send));
-  }
-
-  [[gnu::noinline]] Submitted send_chunk(Slot& slot, Send& send) {
-    return watched(slot, self().start_send(slot, send));
-  }
-
-  // A timer that counts an idle time as well may be set for later than the stall limit.
-  Submitted watched(Slot& slot, Submitted submitted) const noexcept {
-    if (submitted == Submitted::done) return submitted;
-    slot.sent_ms = ms();
-    const StreamTerms* terms = slot.policy.terms;
-    if (terms == nullptr || terms->limits.stall_ms == 0) return submitted;
-    const Timer& timer = slot.policy.timer;
-    if (timer.is_set() && timer.at <= turn_time_ + std::chrono::milliseconds(terms->limits.stall_ms)) [[likely]]
-      return submitted;
-    return Submitted::unwatched;
   }
 
   [[gnu::noinline]] Submitted submit_other(Slot& slot, Operation& operation) {

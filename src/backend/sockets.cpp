@@ -31,11 +31,6 @@ Result<> prepare(Descriptor descriptor, const Opening& opening) {
 }
 }  // namespace
 
-Time now() noexcept {
-  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
-  return Time(std::chrono::duration_cast<Duration>(since_start));
-}
-
 Result<Socket> open(const Opening& opening, os::Blocking blocking) {
   const bool nowhere = opening.role == Role::listener && opening.local.family() == Family::unspecified;
   if (opening.role == Role::foreign || nowhere) return Error(Errc::invalid_argument, "open a socket");

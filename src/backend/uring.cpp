@@ -242,7 +242,6 @@ void Uring::received_nothing(Slot& slot, int result) {
 Submitted Uring::start_send(Slot& slot, Send& send) {
   const std::size_t most = current_ ? Slot::most_unread : least_bulk - 1;
   if (send.kind == Operation::Kind::finish || send.chunk.size() > most) return send_at_once(slot, send);
-  if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
   // Of what is on loan there is no more than receives had room for.
   if (send.chunk.size() >= least_bulk && !send.chunk.on_loan()) ready_.charge(send.chunk.size());
   send_in_ring(slot, send, MSG_DONTWAIT);
@@ -263,13 +262,27 @@ void Uring::send_in_ring(Slot& slot, const Send& send, unsigned flags) {
   slot.sending = true;
 }
 
+// The only message of its turn: this is quicker than a detour through the ring.
+Submitted Uring::send_on_the_spot(Slot& slot, Send& send) {
+  if (count_in_ring_ != 0) [[unlikely]]
+    return start_watched(slot, send);
+  --on_the_spot_;
+  const std::ptrdiff_t count =
+      sys::send(slot.descriptor, send.chunk.data(), send.chunk.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return watched(slot, sent_at_once(slot, send, count));
+}
+
 Submitted Uring::send_at_once(Slot& slot, Send& send) {
   if (send.kind == Operation::Kind::finish) {
     Error error = finish(slot);
     return error ? refuse(send, std::move(error)) : done(send);
   }
   if (on_the_spot_ > 0) --on_the_spot_;
-  const std::ptrdiff_t count = send_some(slot, send);
+  return sent_at_once(slot, send, send_some(slot, send));
+}
+
+// Goes on from what send(2) has said.
+inline Submitted Uring::sent_at_once(Slot& slot, Send& send, std::ptrdiff_t count) {
   const bool is_loan = send.chunk.on_loan();  // receiving it was charged
   if (send.count != 0 || static_cast<std::size_t>(count) != send.chunk.size()) [[unlikely]]
     return sent_in_part(slot, send, count);
@@ -278,7 +291,6 @@ Submitted Uring::send_at_once(Slot& slot, Send& send) {
   return done(send);
 }
 
-// Goes on from what send(2) has said.
 Submitted Uring::sent_in_part(Slot& slot, Send& send, std::ptrdiff_t count) {
   const bool is_loan = send.chunk.on_loan();
   Error error;
@@ -380,6 +392,25 @@ Error Uring::finish(Slot& slot) {
 
 void Uring::wake() noexcept { kernel::wake(wake_, awake_); }
 
+inline void Uring::enter(Time until) {
+  // All of them are over when the kernel has taken them; waiting for so many lets as many receives come along, and on
+  // the floor each of those needs a slab of its own.
+  const unsigned in_ring = std::min(std::exchange(count_in_ring_, 0), current_ ? 1U << 16 : receives_an_enter);
+  if (until <= turn_time_) {
+    // A system call is much for a turn of a few steps: while there are others ready, the kernel is asked now and then.
+    const Time present = kernel::now();
+    if (!ready_.empty() && ring_.queued() == 0 && present - asked_ < often_enough) return;
+    asked_ = present;
+    ring_.enter({.least = 0});
+  } else if (until == never || alarm_.covers(until, turn_time_)) {
+    ring_.enter({.least = std::max(in_ring, 1U)});
+  } else if (const Time present = kernel::now(); until > present) {
+    ring_.enter({.least = std::max(in_ring, 1U), .limit = until - present});
+  } else {
+    ring_.enter({.least = 0});
+  }
+}
+
 Time Uring::wait(Time until) {
   if (!owned_) own();
   if (is_lost()) {
@@ -391,7 +422,7 @@ Time Uring::wait(Time until) {
   const bool somebody_was_in_line = somebody_is_in_line();
   if (wants_news(count_in_ring_ != 0)) {  // answers do not wait for those in line
     if (somebody_starves() || buffers_.lacks_some()) feed_some();
-    if (ring_.all_seen()) buffers_.rewind();
+    if (buffers_.is_to_rewind() && ring_.all_seen()) buffers_.rewind();
     const bool some_can_be_fed = somebody_starves() && (buffers_.in_ring() != 0 || pool_.has_room(least_room));
     enter(ready_.empty() && !some_can_be_fed && !somebody_was_in_line ? until : Time::min());
   }
@@ -417,25 +448,6 @@ void Uring::lose_ring() noexcept {
     gone(slot);
   }
   lose(error);
-}
-
-void Uring::enter(Time until) {
-  // All of them are over when the kernel has taken them; waiting for so many lets as many receives come along, and on
-  // the floor each of those needs a slab of its own.
-  const unsigned in_ring = std::min(std::exchange(count_in_ring_, 0), current_ ? 1U << 16 : receives_an_enter);
-  if (until <= turn_time_) {
-    // A system call is much for a turn of a few steps: while there are others ready, the kernel is asked now and then.
-    const Time present = kernel::now();
-    if (!ready_.empty() && ring_.queued() == 0 && present - asked_ < often_enough) return;
-    asked_ = present;
-    ring_.enter({.least = 0});
-  } else if (until == never || alarm_.covers(until, turn_time_)) {
-    ring_.enter({.least = std::max(in_ring, 1U)});
-  } else if (const Time present = kernel::now(); until > present) {
-    ring_.enter({.least = std::max(in_ring, 1U), .limit = until - present});
-  } else {
-    ring_.enter({.least = 0});
-  }
 }
 
 template <class Done>

@@ -87,7 +87,7 @@ class Uring final : public Kernel<Uring> {
 
   // For Slotted, which has the rules.
   [[gnu::always_inline]] inline Submitted start_receive(Slot& slot, Receive& receive);
-  [[gnu::always_inline]] inline bool send_plainly(Slot& slot, Send& send);
+  [[gnu::always_inline]] inline Submitted send_plainly(Slot& slot, Send& send);
   Submitted start_send(Slot& slot, Send& send);
   Submitted start_accept(Slot& slot, Accept& accept);
   Submitted start_connect(Slot& slot, Connect& connect);
@@ -114,7 +114,9 @@ class Uring final : public Kernel<Uring> {
   void received_nothing(Slot& slot, int result);
 
   // ---- sending
+  [[gnu::noinline]] Submitted send_on_the_spot(Slot& slot, Send& send);
   [[gnu::noinline]] Submitted send_at_once(Slot& slot, Send& send);
+  [[gnu::always_inline]] inline Submitted sent_at_once(Slot& slot, Send& send, std::ptrdiff_t count);
   [[gnu::noinline]] Submitted sent_in_part(Slot& slot, Send& send, std::ptrdiff_t count);
   [[gnu::always_inline]] static std::ptrdiff_t send_some(const Slot& slot, const Send& send);
   void send_in_ring(Slot& slot, const Send& send, unsigned flags);
@@ -166,7 +168,7 @@ class Uring final : public Kernel<Uring> {
   void alarm_rang(int result) noexcept;
 
   // ---- completions
-  void enter(Time until);
+  [[gnu::always_inline]] inline void enter(Time until);
   void lose_ring() noexcept;
   void reap();
   [[gnu::always_inline]] inline bool take_plainly(const Completion& completion, const Ring::Following& following);
@@ -186,23 +188,24 @@ class Uring final : public Kernel<Uring> {
   void work_until(Done&& is_done, Duration limit);
   void ask(Slot& slot);
 
-  Ring ring_;
-  Buffers buffers_;
-  std::vector<std::uint32_t> touched_;
-  std::vector<Parcel> parcels_;  // of a fixed size
-  std::size_t parcels_used_ = 0;
-  std::thread::id owner_;
+  // What a turn with one message needs stands side by side.
   bool owned_ = false;
   bool current_ = false;
   bool ran_out_ = false;        // in this turn a receive found no memory
   unsigned on_the_spot_ = 0;    // how many sends may still go out at once in this turn
   unsigned count_in_ring_ = 0;  // sends that will be over when enter() returns
   unsigned happened_ = 0;       // completions of slots in this turn
-  Time asked_{};                // when the kernel was asked for news, though there was something to do
+  kernel::Alarm alarm_;
+  std::vector<std::uint32_t> touched_;
+  Ring ring_;
+  Buffers buffers_;
+  Time asked_{};                 // when the kernel was asked for news, though there was something to do
+  std::vector<Parcel> parcels_;  // of a fixed size
+  std::size_t parcels_used_ = 0;
+  std::thread::id owner_;
   int wake_ = -1;
   std::uint64_t wake_count_ = 0;
   std::atomic<bool> awake_{false};
-  kernel::Alarm alarm_;
   std::uint64_t alarm_count_ = 0;
   kernel::DatagramReceiver datagrams_;
 };
@@ -215,15 +218,17 @@ inline Submitted Uring::start_receive(Slot& slot, Receive& receive) {
 }
 
 // A small one goes with the others of its turn: with MSG_DONTWAIT it is over when enter() returns.
-inline bool Uring::send_plainly(Slot& slot, Send& send) {
-  if (send.chunk.size() >= least_bulk || on_the_spot_ != 0 || !ring_.has_room()) [[unlikely]]
-    return false;
+inline Submitted Uring::send_plainly(Slot& slot, Send& send) {
+  if (on_the_spot_ != 0) [[unlikely]]
+    return send_on_the_spot(slot, send);
+  if (send.chunk.size() >= least_bulk || !ring_.has_room()) [[unlikely]]
+    return start_watched(slot, send);
   put_in_ring(slot, send, static_cast<std::uint32_t>(send.chunk.size()), MSG_DONTWAIT);
   ++count_in_ring_;
   slot.sending = true;
   send.next = &send;  // the only one
   slot.last_send = &send;
-  return true;
+  return watched(slot, Submitted::pending);
 }
 
 inline void Uring::put_in_ring(Slot& slot, const Send& send, std::uint32_t bytes, unsigned flags) {

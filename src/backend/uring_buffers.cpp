@@ -92,16 +92,21 @@ void Buffers::drop(Entry& entry) noexcept {
 }
 
 void Buffers::rewind() noexcept {
-  if (!may_rewind_) return;
-  for (std::uint64_t left = used_; left != 0; left &= left - 1) {
+  bool some_are_held = false;
+  for (std::uint64_t left = may_rewind_ ? used_ : 0; left != 0; left &= left - 1) {
     Entry& entry = entries_[static_cast<std::size_t>(std::countr_zero(left))];
-    if (entry.begin == 0 || entry.slab->references != 1) continue;
+    if (entry.begin == 0) continue;
+    if (entry.slab->references != 1) {
+      some_are_held = true;
+      continue;
+    }
     // The kernel keeps no copy: it reads this entry whenever it uses it, and it does so inside enter() only.
     entry.begin = 0;
     entry.end = entry.slab->capacity;
     ring_->bufs[entry.place].addr = reinterpret_cast<std::uintptr_t>(entry.slab->memory);
     ring_->bufs[entry.place].len = entry.end;
   }
+  if (!some_are_held) filled_ = 0;
 }
 
 Chunk Buffers::taken_with_entry(Entry& entry, const Completion& completion) noexcept {

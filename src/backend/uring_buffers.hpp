@@ -27,6 +27,7 @@ class Buffers {
   static constexpr std::uint16_t group = 0;
   static constexpr unsigned places = 64;             // of the ring; a power of two, and the bits of used_
   static constexpr std::uint32_t least_tail = 4096;  // bytes: a smaller rest of a slab is not given back
+  static constexpr std::size_t least_rewound = 4096;
 
   explicit Buffers(Pool& pool) noexcept;
   Buffers(const Buffers&) = delete;
@@ -39,6 +40,8 @@ class Buffers {
   [[nodiscard]] bool lacks_some() const noexcept { return in_ring_ < target_; }
   // Puts slabs in as long as there are too few. Says whether the kernel has any room now.
   bool refill() noexcept;
+  // So much was filled since that it is worth it: as long as it is less than a page, its lines of the cache are warm anyway.
+  [[nodiscard]] bool is_to_rewind() const noexcept { return filled_ >= least_rewound; }
   // All completions have been seen: slabs that are partly filled and have no Chunk left start again.
   void rewind() noexcept;
   // The bytes that came with a completion. Every completion that has a buffer must come by here, in its order.
@@ -61,6 +64,7 @@ class Buffers {
     ++entry.slab->references;
     std::construct_at(&chunk, entry.slab, entry.slab->memory + entry.begin, count);
     entry.begin += count;
+    filled_ += count;
   }
   // A small receive found the ring empty.
   void ran_out() noexcept;
@@ -83,29 +87,31 @@ class Buffers {
     MEARI_ASSERT(number < places && entries_[number].slab != nullptr);
     return entries_[number];
   }
-  static Chunk piece(Entry& entry, std::uint32_t count) noexcept {
+  Chunk piece(Entry& entry, std::uint32_t count) noexcept {
     MEARI_ASSERT(count <= entry.end - entry.begin);
     ++entry.slab->references;
     std::byte* data = entry.slab->memory + entry.begin;
     entry.begin += count;
+    filled_ += count;
     return {entry.slab, data, count};
   }
   [[nodiscard]] Chunk taken_with_entry(Entry& entry, const Completion& completion) noexcept;
   void add(Slab& slab, std::uint32_t begin, std::uint32_t end) noexcept;
   void drop(Entry& entry) noexcept;
 
-  Pool& pool_;
-  io_uring_buf_ring* ring_ = nullptr;
   bool incremental_ = false;
   bool may_rewind_ = false;
-  unsigned share_ = 1;   // the most slabs that the budget allows here
   unsigned target_ = 1;  // how many slabs there should be
   unsigned in_ring_ = 0;
+  std::size_t filled_ = 0;  // bytes that came, since all slabs were at their front
+  std::array<Entry, places> entries_{};
+  std::uint64_t used_ = 0;  // which of them: one bit each
+  io_uring_buf_ring* ring_ = nullptr;
+  Pool& pool_;
+  unsigned share_ = 1;                       // the most slabs that the budget allows here
   std::uint16_t tail_ = 0;                   // entries that were ever put in
   std::array<std::uint8_t, places> free_{};  // numbers of free entries, a stack
   unsigned free_count_ = 0;
-  std::array<Entry, places> entries_{};
-  std::uint64_t used_ = 0;  // which of them: one bit each
 };
 
 }  // namespace uring

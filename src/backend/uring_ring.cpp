@@ -47,6 +47,16 @@ Error Ring::open(const Sizes& sizes) noexcept {
     return system_error(EINVAL, "io_uring_setup");
   }
   for (unsigned i = 0; i < parameters.sq_entries; ++i) ring_.sq.array[i] = i;  // each place holds its own submission
+  queues_ = {.completions_head = ring_.cq.khead,
+             .completions_tail = ring_.cq.ktail,
+             .completions = ring_.cq.cqes,
+             .submissions_head = ring_.sq.khead,
+             .submissions_tail = ring_.sq.ktail,
+             .flags = ring_.sq.kflags,
+             .submissions = ring_.sq.sqes,
+             .completions_mask = ring_.cq.ring_mask,
+             .submissions_mask = ring_.sq.ring_mask,
+             .descriptor = ring_.ring_fd};
   tail_ = shown_ = room_until_ = *ring_.sq.ktail;
   enter_flags_ = IORING_ENTER_GETEVENTS;
   if ((parameters.features & feature_no_iowait) != 0) enter_flags_ |= enter_no_iowait;
@@ -57,8 +67,10 @@ void Ring::close() noexcept {
   if (ring_.ring_fd < 0) return;
   io_uring_queue_exit(&ring_);
   ring_ = closed();
+  queues_ = {};
   aside_.clear();
   aside_shown_ = 0;
+  is_special_ = static_cast<bool>(failure_);
 }
 
 Error Ring::enable() noexcept {
@@ -70,7 +82,7 @@ Error Ring::enable() noexcept {
 }
 
 Submission& Ring::next_after_flush() noexcept {
-  const auto look = [this] { room_until_ = load(ring_.sq.khead) + ring_.sq.ring_entries; };
+  const auto look = [this] { room_until_ = load(queues_.submissions_head) + ring_.sq.ring_entries; };
   if (!failure_) look();
   if (!failure_ && tail_ == room_until_) {
     flush();
@@ -84,38 +96,31 @@ Submission& Ring::next_after_flush() noexcept {
 void Ring::flush() noexcept {
   for (int attempt = 0; !failure_ && queued() != 0; ++attempt) {
     if (enter_with(0, 0, nullptr) > 0) continue;
+    if (failure_) return;
     put_aside();
     static_cast<void>(enter_with(0, enter_flags_, nullptr));
     if (attempt > 2) sched_yield();
   }
 }
 
-void Ring::enter(const Wait& wait) noexcept {
-  if (!aside_.empty()) return static_cast<void>(enter_with(0, enter_flags_, nullptr));  // there is something to look at
-  if (wait.limit == Duration::max() || wait.least == 0) {  // no limit for the kernel to fetch
-    static_cast<void>(enter_with(wait.least, enter_flags_, nullptr));
+// With a limit, or where something is special.
+void Ring::enter_otherwise(const Wait& wait) noexcept {
+  if (failure_) return;
+  if (!aside_.empty() || wait.limit == Duration::max() || wait.least == 0) {
+    static_cast<void>(enter_with(aside_.empty() ? wait.least : 0, enter_flags_, nullptr));
     return;
   }
   const auto left = std::max(wait.limit, Duration::zero());
   __kernel_timespec limit{};
   limit.tv_sec = left / std::chrono::seconds(1);
   limit.tv_nsec = (left % std::chrono::seconds(1)).count();
-  static_cast<void>(enter_with(wait.least, enter_flags_ | IORING_ENTER_EXT_ARG, &limit));
+  io_uring_getevents_arg argument{};
+  argument.ts = reinterpret_cast<std::uintptr_t>(&limit);
+  static_cast<void>(enter_with(wait.least, enter_flags_ | IORING_ENTER_EXT_ARG, &argument));
 }
 
-// How many submissions the kernel took, or a negative error.
-int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept {
-  if (failure_) return -failure_.system_code();
-  show_submissions();
-  store(ring_.sq.ktail, tail_);
-  io_uring_getevents_arg argument{};
-  argument.ts = reinterpret_cast<std::uintptr_t>(limit);
-  ++enters_;
-  const bool extended = limit != nullptr;
-  const int result = call("io_uring_enter", [&] {
-    return io_uring_enter2(static_cast<unsigned>(ring_.ring_fd), queued(), least, flags,
-                           extended ? reinterpret_cast<sigset_t*>(&argument) : nullptr, extended ? sizeof argument : 0);
-  });
+// It did not take all that it might have, or had refused before.
+void Ring::entered(int result) noexcept {
   switch (-result) {
     case EEXIST: broken("a loop was turned by a second thread");
     // These do not pass: a filter forbids it, the descriptor is no ring of ours any more, or (EBADR) there was no memory
@@ -129,12 +134,10 @@ int Ring::enter_with(unsigned least, unsigned flags, const __kernel_timespec* li
     case ENXIO:
     case EPERM:
     case EACCES:
-    case ENOSYS: fail(system_error(-result, "io_uring_enter")); return result;
+    case ENOSYS: return fail(system_error(-result, "io_uring_enter"));
     case EAGAIN:
-    case EBUSY: refused(-result); return result;
-    default:
-      is_refused_ = false;
-      return result;  // also EINTR, ETIME: whoever waits looks at what is there and comes again
+    case EBUSY: return refused(-result);
+    default: is_refused_ = false;  // also EINTR, ETIME: whoever waits looks at what is there and comes again
   }
 }
 
@@ -145,18 +148,12 @@ void Ring::refused(int code) noexcept {
   if (now - refused_since_ >= longest_refusal) fail(system_error(code, "io_uring_enter"));
 }
 
-void Ring::show_submissions() noexcept {
-#if defined(MEARI_TORTURE)
-  for (; shown_ != tail_; ++shown_)
-    if (on_submission != nullptr) on_submission(ring_.sq.sqes[shown_ & ring_.sq.ring_mask], ring_.ring_fd);
-#endif
-}
-
 Completion Ring::pop_aside() noexcept {
   const Completion completion = aside_[aside_shown_++];
   if (aside_shown_ == aside_.size()) {
     aside_.clear();
     aside_shown_ = 0;
+    is_special_ = static_cast<bool>(failure_);
   }
   return completion;
 }
@@ -174,6 +171,7 @@ void Ring::put_aside() noexcept {
     aside_.push_back(seen(ring_.cq.cqes[head & ring_.cq.ring_mask]));
   }
   store(ring_.cq.khead, head);
+  if (!aside_.empty()) is_special_ = true;
 }
 
 }  // namespace uring

@@ -107,28 +107,32 @@ class Ring {
   void fail(Error error) noexcept {
     if (!failure_) failure_ = std::move(error);
     room_until_ = tail_;
+    is_special_ = true;
   }
 
   // The next free submission. When there is none, those that wait go to the kernel first.
   [[nodiscard]] Submission& next() noexcept {
     if (tail_ == room_until_) [[unlikely]]
       return next_after_flush();
-    Submission& entry = ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
+    Submission& entry = queues_.submissions[tail_ & queues_.submissions_mask];
     ++tail_;
     entry = {};
     return entry;
   }
   // Is one free without asking the kernel? Never before the first.
   [[nodiscard]] bool has_room() const noexcept { return tail_ != room_until_; }
-  [[nodiscard]] unsigned queued() const noexcept { return tail_ - load(ring_.sq.khead); }
+  [[nodiscard]] unsigned queued() const noexcept { return tail_ - load(queues_.submissions_head); }
   // Hands over all that is queued, and nothing more.
   void flush() noexcept;
   // Hands over what is queued, lets the kernel do its work for this ring, and waits as told.
-  void enter(const Wait& wait) noexcept;
+  [[gnu::always_inline]] void enter(const Wait& wait) noexcept {
+    if (is_special_ || (wait.limit != Duration::max() && wait.least != 0)) return enter_otherwise(wait);
+    static_cast<void>(enter_with(wait.least, enter_flags_, nullptr));  // no limit for the kernel to fetch
+  }
   // Nothing that the kernel did is still to be seen.
   [[nodiscard]] bool all_seen() const noexcept {
-    return aside_.empty() && *ring_.cq.khead == load(ring_.cq.ktail) &&
-           (load(ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW) == 0;
+    return !is_special_ && *queues_.completions_head == load(queues_.completions_tail) &&
+           (load(queues_.flags) & IORING_SQ_CQ_OVERFLOW) == 0;
   }
 
   // What comes after the completion that is shown.
@@ -155,26 +159,31 @@ class Ring {
   template <class Plain, class Other>
   void reap(Plain&& plain, Other&& other) noexcept {
     for (bool more = true; more;) {
-      if (!aside_.empty()) {  // what was put aside meanwhile has its turn first
-        const Completion completion = pop_aside();
-        const Following following(!aside_.empty());
-        if (!plain(completion, following)) more = other(completion, following);
-        continue;
+      if (is_special_) [[unlikely]] {
+        if (!aside_.empty()) {  // what was put aside meanwhile has its turn first
+          const Completion completion = pop_aside();
+          const Following following(!aside_.empty());
+          if (!plain(completion, following)) more = other(completion, following);
+          continue;
+        }
+        if (failure_) return;
       }
-      if (failure_) return;
-      const io_uring_cqe* const completions = ring_.cq.cqes;
-      const unsigned mask = ring_.cq.ring_mask;
-      unsigned head = *ring_.cq.khead;
-      const unsigned tail = load(ring_.cq.ktail);
+      const io_uring_cqe* const completions = queues_.completions;
+      const unsigned mask = queues_.completions_mask;
+      unsigned head = *queues_.completions_head;
+      const unsigned tail = load(queues_.completions_tail);
       if (head == tail) return;
       for (;;) {
         const Completion completion = seen(completions[head & mask]);
         const Following following(completions, mask, ++head, tail);
-        const bool is_done = plain(completion, following);
-        if (is_done && head != tail) continue;
-        store(ring_.cq.khead, head);
-        if (!is_done) more = other(completion, following);
-        break;
+        if (!plain(completion, following)) {
+          store(queues_.completions_head, head);
+          more = other(completion, following);
+          break;
+        }
+        if (head != tail) continue;
+        store(queues_.completions_head, head);
+        return;  // the kernel was asked for nothing meanwhile, so there is no more
       }
     }
   }
@@ -196,22 +205,58 @@ class Ring {
   Submission& next_after_flush() noexcept;
   Completion pop_aside() noexcept;
   void put_aside() noexcept;
+  void enter_otherwise(const Wait& wait) noexcept;
+  // How many submissions the kernel took, or a negative error.
+  [[gnu::always_inline]] int enter_with(unsigned least, unsigned flags, io_uring_getevents_arg* argument) noexcept {
+    show_submissions();
+    store(queues_.submissions_tail, tail_);
+    ++enters_;
+    const int result = call("io_uring_enter", [&] {
+      return io_uring_enter2(static_cast<unsigned>(queues_.descriptor), queued(), least, flags,
+                             reinterpret_cast<sigset_t*>(argument), argument == nullptr ? 0 : sizeof *argument);
+    });
+    if (result < 0 || is_refused_) [[unlikely]]
+      entered(result);
+    return result;
+  }
+  void entered(int result) noexcept;
   void refused(int code) noexcept;
-  void show_submissions() noexcept;
-  int enter_with(unsigned least, unsigned flags, const __kernel_timespec* limit) noexcept;
+  void show_submissions() noexcept {
+#if defined(MEARI_TORTURE)
+    for (; shown_ != tail_; ++shown_)
+      if (on_submission != nullptr)
+        on_submission(queues_.submissions[shown_ & queues_.submissions_mask], queues_.descriptor);
+#endif
+  }
 
-  io_uring ring_ = closed();
+  // Where the two queues are: what every turn needs of ring_, side by side. It shares its lines of the cache with the rest of
+  // what stands first, so a turn after a sleep has few of them to fetch.
+  struct Queues {
+    unsigned* completions_head = nullptr;
+    unsigned* completions_tail = nullptr;
+    const io_uring_cqe* completions = nullptr;
+    unsigned* submissions_head = nullptr;
+    unsigned* submissions_tail = nullptr;
+    unsigned* flags = nullptr;
+    Submission* submissions = nullptr;
+    unsigned completions_mask = 0;
+    unsigned submissions_mask = 0;
+    int descriptor = -1;
+  };
+  Queues queues_;
+  unsigned enter_flags_ = 0;
   unsigned tail_ = 0;        // submissions that were ever queued
   unsigned room_until_ = 0;  // what tail_ may become before the kernel is asked how much it has taken
-  unsigned shown_ = 0;       // those of them that on_submission() has seen
-  unsigned enter_flags_ = 0;
   std::uint64_t enters_ = 0;
-  Error failure_;
+  bool is_special_ = false;  // it has failed, or something is put aside
   bool is_refused_ = false;  // by every call since
-  std::chrono::steady_clock::time_point refused_since_;
-  alignas(Submission) std::byte nowhere_[sizeof(Submission)];  // where submissions go when the ring has failed
+  Error failure_;
   std::vector<Completion> aside_;  // taken out of a full completion queue, still to be shown
   std::size_t aside_shown_ = 0;
+  unsigned shown_ = 0;  // submissions that on_submission() has seen
+  std::chrono::steady_clock::time_point refused_since_;
+  io_uring ring_ = closed();
+  alignas(Submission) std::byte nowhere_[sizeof(Submission)];  // where submissions go when the ring has failed
 
   static io_uring closed() noexcept {
     io_uring ring{};

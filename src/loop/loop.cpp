@@ -29,8 +29,6 @@ void print_failure(const TaskFailure& failure) {
 struct Loop::Remote {
   std::mutex mutex;
   ReadyList posted;
-  std::atomic<bool> anything_posted = false;  // so that a turn without posts takes no lock
-  std::atomic<bool> stop = false;
   Helpers helpers;
 };
 
@@ -104,12 +102,14 @@ void Loop::run() {
 }
 
 void Loop::stop() noexcept {
-  remote_->stop.store(true, std::memory_order_release);
+  calls_.fetch_or(call_stop, std::memory_order_release);
   backend_->wake();
 }
 
 bool Loop::stop_requested() noexcept {
-  return remote_->stop.load(std::memory_order_relaxed) && remote_->stop.exchange(false, std::memory_order_acquire);
+  constexpr auto all_but_stop = static_cast<std::uint8_t>(~call_stop);
+  return (calls_.load(std::memory_order_relaxed) & call_stop) != 0 &&
+         (calls_.fetch_and(all_but_stop, std::memory_order_acquire) & call_stop) != 0;
 }
 
 void Loop::cancel() noexcept { tasks_->cancel(); }
@@ -136,13 +136,13 @@ std::size_t Loop::turn(Time until) {
   } turning(*this);
 
   if (next_ != nullptr) ready_->push(*std::exchange(next_, nullptr));
-  const bool busy = !ready_->empty() || !sated_.empty() || remote_->anything_posted.load(std::memory_order_acquire) ||
-                    remote_->stop.load(std::memory_order_acquire);
-  now_ = backend_->wait(busy ? now_ : std::min(until, next_timer()));
+  const bool busy = !ready_->empty() || !sated_.empty() || calls_.load(std::memory_order_acquire) != 0;
+  if (const Time next = next_timer(); next < until) until = next;
+  now_ = backend_->wait(busy ? now_ : until);
   ready_->begin_turn(options_.steps_per_turn);
   std::size_t ran = 0;
-  if (remote_->anything_posted.load(std::memory_order_acquire)) ran += run_posted();
-  if (beside_ != nullptr || (!timers_.empty() && timers_.front().at <= now_)) ran += fire_timers();
+  if ((calls_.load(std::memory_order_acquire) & call_posted) != 0) ran += run_posted();
+  if (beside_ != nullptr || first_timer_ <= now_) ran += fire_timers();
   ran += run_ready();
   return ran;
 }
@@ -155,12 +155,10 @@ std::size_t Loop::run_ready() {
     if (ready != nullptr) {
       next_ = nullptr;
     } else {
-      const bool has_steps = ready_->take_step();
-      if (has_steps) ready = ready_->pop();
+      ready = ready_->take_step_of_first();
       if (ready == nullptr) {
-        if (!has_steps && !one_is_due) break;
+        if (sated_.empty() || (!ready_->take_step() && !one_is_due)) break;
         ready = sated_.pop();
-        if (ready == nullptr) break;
         one_is_due = false;
       }
       streak_ = 0;
@@ -177,7 +175,7 @@ void Loop::post(Posted& posted) noexcept {
   const std::lock_guard lock(remote_->mutex);
   const bool first = remote_->posted.empty();
   remote_->posted.push(posted);
-  remote_->anything_posted.store(true, std::memory_order_release);
+  calls_.fetch_or(call_posted, std::memory_order_release);
   // Only the first of a batch wakes the loop; one that posts to itself looks here before it sleeps.
   if (first && current_loop != this) backend_->wake();
 }
@@ -187,7 +185,7 @@ std::size_t Loop::run_posted() noexcept {
   {
     const std::lock_guard lock(remote_->mutex);
     posted.append(remote_->posted);
-    remote_->anything_posted.store(false, std::memory_order_relaxed);
+    calls_.fetch_and(static_cast<std::uint8_t>(~call_posted), std::memory_order_relaxed);
   }
   std::size_t ran = 0;
   for (; Ready* ready = posted.pop(); ++ran) {
@@ -223,6 +221,7 @@ void Loop::put(Timer& timer) noexcept {
   timers_.push_back({});
   timer.order = timers_set_++;
   place({timer.at, &timer}, timers_.size() - 1);
+  note_first_timer();
 }
 
 void Loop::unset(Timer& timer) noexcept {
@@ -284,6 +283,7 @@ void Loop::remove_timer(std::size_t at) noexcept {
   const TimerPlace last = timers_.back();
   timers_.pop_back();
   if (at != timers_.size()) place(last, at);
+  note_first_timer();
 }
 
 // Puts `entry` into the gap `at`, or above it or below it, where it belongs.

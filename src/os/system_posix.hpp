@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstdint>
+#include <ctime>
 
 namespace meari::sys {
 
@@ -23,6 +25,13 @@ inline int last_error() noexcept { return errno; }
 inline void set_last_error(int code) noexcept { errno = code; }
 
 inline int plain(Descriptor descriptor) noexcept { return static_cast<int>(descriptor); }
+
+// std::chrono::steady_clock, without the detour through the C++ library: every turn of a loop asks.
+inline std::int64_t monotonic_ns() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
+}
 
 // What clip leaves of a list of pieces: some of the first.
 struct Less {
