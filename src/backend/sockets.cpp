@@ -1,5 +1,4 @@
 // Sockets for the backends over a real system, as native.hpp opens them: what is the same on Linux and on Windows.
-#include <chrono>
 #include <cstring>
 
 #include "src/backend/kernel.hpp"

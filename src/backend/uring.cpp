@@ -242,6 +242,7 @@ void Uring::received_nothing(Slot& slot, int result) {
 Submitted Uring::start_send(Slot& slot, Send& send) {
   const std::size_t most = current_ ? Slot::most_unread : least_bulk - 1;
   if (send.kind == Operation::Kind::finish || send.chunk.size() > most) return send_at_once(slot, send);
+  if (on_the_spot_ > 0 && count_in_ring_ == 0) return send_at_once(slot, send);
   // Of what is on loan there is no more than receives had room for.
   if (send.chunk.size() >= least_bulk && !send.chunk.on_loan()) ready_.charge(send.chunk.size());
   send_in_ring(slot, send, MSG_DONTWAIT);

@@ -26,7 +26,8 @@ inline void set_last_error(int code) noexcept { errno = code; }
 
 inline int plain(Descriptor descriptor) noexcept { return static_cast<int>(descriptor); }
 
-// std::chrono::steady_clock, without the detour through the C++ library: every turn of a loop asks.
+// Nanoseconds of a clock that never goes back: std::chrono::steady_clock without the detour through the C++ library, since every
+// turn of a loop asks.
 inline std::int64_t monotonic_ns() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);

@@ -10,11 +10,17 @@
 #include <ws2tcpip.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace meari::sys {
 
 inline int last_error() noexcept { return WSAGetLastError(); }
 inline void set_last_error(int code) noexcept { WSASetLastError(code); }
+
+// Nanoseconds of a clock that never goes back.
+inline std::int64_t monotonic_ns() noexcept {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 inline SOCKET plain(Descriptor descriptor) noexcept { return static_cast<SOCKET>(descriptor); }
 inline HANDLE handle(Descriptor descriptor) noexcept { return reinterpret_cast<HANDLE>(descriptor); }
