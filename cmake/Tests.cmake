@@ -151,6 +151,7 @@ if(MEARI_BUILD_EXAMPLES)
   meari_python_tests(examples)
 endif()
 meari_python_tests(lint)
+meari_python_tests(tools)
 
 if(MEARI_FUZZ AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   meari_sources(fuzz_sources tests/fuzz)
