@@ -25,6 +25,8 @@ Result<> Uring::start(const UringOptions& options, const Abilities& abilities) {
   if (Error error = ring_.open({options.submissions, options.completions})) return error;
   if (Error error = buffers_.open(ring_, current_, current_ ? abilities.current_rewinds : abilities.floor_rewinds))
     return error;
+  // Without it nobody is alone, and all goes on.
+  if (current_) static_cast<void>(lone_buffers_.open(ring_, true, abilities.current_rewinds));
   wake_ = sys::eventfd(0, EFD_CLOEXEC);
   if (wake_ < 0) return system_error(sys::last_error(), "eventfd");
   alarm_.open(true);
@@ -126,6 +128,7 @@ msghdr& Parcel::pack(const Pieces& pieces, std::size_t count) noexcept {
 
 // Nothing is in the kernel yet that would bring it something.
 Submitted Uring::start_first_receive(Slot& slot, Receive& receive) {
+  if (lone_pause_ != 0 && slot.bulk) --lone_pause_;
   const bool directly = is_asked_directly(slot);
   if (somebody_starves() && (!directly || pool_.scarce())) {
     starve(slot);  // behind those who have waited longer
@@ -145,11 +148,13 @@ void Uring::ask(Slot& slot) {
 }
 
 void Uring::arm(Slot& slot) {
+  if (slot.bulk && may_be_alone(slot) && arm_alone(slot)) return;
+  if (slot.bulk && lone_ != nullptr) ++lone_rivals_;
   if (!buffers_.refill()) return starve(slot);
   if (slot.polled) withdraw(slot, Kind::poll_in);
   Submission& receive = submission(Kind::receive, slot, IORING_OP_RECV);
   receive.flags = IOSQE_BUFFER_SELECT;
-  receive.buf_group = Buffers::group;
+  receive.buf_group = buffers_.group();
   // Without the poll the kernel would look at an empty queue first, and with no buffer left it would fail at once.
   if (!slot.readable) receive.ioprio |= IORING_RECVSEND_POLL_FIRST;
   // A multishot receive on a Unix-domain socket may miss the end of the stream.
@@ -422,8 +427,9 @@ Time Uring::wait(Time until) {
   happened_ = 0;
   const bool somebody_was_in_line = somebody_is_in_line();
   if (wants_news(count_in_ring_ != 0)) {  // answers do not wait for those in line
+    if (lone_ != nullptr) look_after_lone();
     if (somebody_starves() || buffers_.lacks_some()) feed_some();
-    if (buffers_.is_to_rewind() && ring_.all_seen()) buffers_.rewind();
+    rewind(buffers_);
     const bool some_can_be_fed = somebody_starves() && (buffers_.in_ring() != 0 || pool_.has_room(least_room));
     enter(ready_.empty() && !some_can_be_fed && !somebody_was_in_line ? until : Time::min());
   }
@@ -439,6 +445,7 @@ Time Uring::wait(Time until) {
 void Uring::lose_ring() noexcept {
   const Error error = ring_.failure();
   ring_.close();
+  lone_ = nullptr;
   for (std::uint32_t place = 0; place < slots_.size(); ++place) {
     Slot& slot = slots_.at(place);
     if (!slot.in_use) continue;
@@ -456,6 +463,7 @@ void Uring::work_until(Done&& is_done, Duration limit) {
   const Time start = kernel::now();
   count_in_ring_ = 0;
   while (!is_done() && !ring_.failure() && kernel::now() - start < limit) {
+    if (lone_ != nullptr) look_after_lone();
     ring_.enter({.least = 1, .limit = std::chrono::milliseconds(100)});
     reap();
   }
@@ -481,9 +489,9 @@ bool Uring::take_plainly(const Completion& completion, const Ring::Following& fo
 }
 
 void Uring::take(Completion completion, Ring::Following following) {
-  Chunk chunk;
-  if (completion.has_buffer()) chunk = buffers_.taken(completion);
   const Kind kind = Tag::kind(completion.tag);
+  Chunk chunk;
+  if (completion.has_buffer()) chunk = (kind == Kind::receive_alone ? lone_buffers_ : buffers_).taken(completion);
   if (kind == Kind::nothing) return;
   if (kind == Kind::cancel) return withdrawn(completion.result);
   if (kind == Kind::wake) {
@@ -493,12 +501,13 @@ void Uring::take(Completion completion, Ring::Following following) {
   if (kind == Kind::alarm) return alarm_rang(completion.result);
   Slot& slot = *Tag::slot(completion.tag);
   MEARI_ASSERT(slot.in_use && slot.in_kernel != 0);
-  ++happened_;
+  if (kind != Kind::receive_alone || !following.is_for(completion.tag)) ++happened_;
   if (!completion.goes_on()) --slot.in_kernel;
   switch (kind) {
     case Kind::receive:
       if (!slot.closing) received(slot, completion, following, std::move(chunk));
       break;
+    case Kind::receive_alone: received_alone(slot, completion, std::move(chunk)); break;
     case Kind::send: sent(slot, completion.result); break;
     case Kind::connect: connect_ended(slot, completion.result); break;
     default: polled(slot, kind, completion);
@@ -541,47 +550,6 @@ void Uring::settle_touched() {
   }
   touched_.clear();
   ran_out_ = false;
-}
-
-// The system has no memory: what others give back may never come, so nobody waits for it.
-void Uring::fail_starved() noexcept {
-  while (somebody_starves()) {
-    Slot& slot = starved_.front(slots_);
-    leave_queue(slot);
-    Receive* receive = receiver(slot);
-    if (receive == nullptr) continue;
-    leave(slot, *receive);
-    refuse(*receive, Errc::out_of_memory);
-  }
-}
-
-// Memory has come back: those who wait for it go on. Who is known to have something to receive takes memory, so only
-// some of them at a time, and once a turn, so that they get it in their order; the others cost nothing until something
-// comes.
-void Uring::feed_some() {
-  if (!somebody_starves()) {
-    static_cast<void>(buffers_.refill());
-    return;
-  }
-  const bool ring_is_empty = !buffers_.refill();
-  if (ring_is_empty && !pool_.used_up()) return fail_starved();
-  const std::size_t receives = current_ ? buffers_.bytes_left() / Slot::most_unread : buffers_.in_ring() / 2;
-  std::size_t room = std::max<std::size_t>(receives, 1);
-  while (somebody_starves()) {
-    const bool has_room = pool_.has_room(least_room);
-    if (ring_is_empty && !has_room) return;
-    Slot& slot = starved_.front(slots_);
-    if (slot.readable && room-- == 0) return;
-    leave_queue(slot);
-    if (receiver(slot) == nullptr || slot.armed) continue;
-    // Out of whichever of the two has something left.
-    if (ring_is_empty) {
-      slot.bulk = slot.deep = true;
-    } else if (!has_room) {
-      slot.bulk = false;
-    }
-    ask(slot);
-  }
 }
 
 }  // namespace uring

@@ -11,7 +11,7 @@
 // What is in the kernel for a slot is counted in `in_kernel`; the descriptor is closed when that is 0, not before.
 //
 //   uring.cpp              making, turning, and what becomes of a message
-//   uring_bulk.cpp         what becomes of large messages
+//   uring_bulk.cpp         what becomes of large messages, and of who waits for memory
 //   uring_operations.cpp   what becomes of everything else
 //   uring_buffers.hpp      slabs in the hands of the kernel     uring_ring.hpp   the two queues
 #pragma once
@@ -37,7 +37,18 @@ namespace uring {
 
 // What a completion is for: a slot, and in the lowest bits of its address the kind. A slot is not freed before all that is
 // in the kernel for it has come back (in_kernel), and its memory never moves: so no completion finds another one there.
-enum class Kind : std::uint32_t { nothing, receive, send, connect, poll_in, poll_out, wake, alarm, cancel };
+enum class Kind : std::uint32_t {
+  nothing,
+  receive,
+  receive_alone,
+  send,
+  connect,
+  poll_in,
+  poll_out,
+  wake,
+  alarm,
+  cancel
+};
 struct Tag {
   static constexpr std::uintptr_t kinds = 15;
   static_assert(alignof(Slot) > kinds);
@@ -71,7 +82,8 @@ class Uring final : public Kernel<Uring> {
   static constexpr std::size_t least_bulk = 24 << 10;  // bytes of one receive, or of one send
   static constexpr std::size_t most_small = 4 << 10;   // the same: it is bulk no more
 
-  explicit Uring(const UringOptions& options) noexcept : Kernel(options.pool_bytes), buffers_(pool_) {
+  explicit Uring(const UringOptions& options) noexcept
+      : Kernel(options.pool_bytes), buffers_(pool_), lone_buffers_(pool_, Buffers::For::lone) {
     begin_turn(kernel::now());
   }
   ~Uring() override;
@@ -82,7 +94,7 @@ class Uring final : public Kernel<Uring> {
   Time wait(Time until) override;
   void wake() noexcept override;
   [[nodiscard]] std::size_t bytes_on_loan() const noexcept override {
-    return pool_.bytes_on_loan() - buffers_.unused_slabs() * Pool::slab_bytes;
+    return pool_.bytes_on_loan() - (buffers_.unused_slabs() + lone_buffers_.unused_slabs()) * Pool::slab_bytes;
   }
 
   // For Slotted, which has the rules.
@@ -112,6 +124,14 @@ class Uring final : public Kernel<Uring> {
   [[gnu::always_inline]] inline bool kept_plainly(Slot& slot, const Completion& completion);
   void received(Slot& slot, const Completion& completion, const Ring::Following& following, Chunk chunk);
   void received_nothing(Slot& slot, int result);
+  // ---- the one that is alone with its large messages
+  [[nodiscard]] bool may_be_alone(const Slot& slot) const noexcept;
+  [[nodiscard]] bool arm_alone(Slot& slot);
+  void received_alone(Slot& slot, const Completion& completion, Chunk chunk);
+  [[gnu::noinline]] void look_after_lone();
+  void rewind(Buffers& buffers) noexcept {
+    if (buffers.is_to_rewind() && ring_.all_seen()) buffers.rewind();
+  }
 
   // ---- sending
   [[gnu::noinline]] Submitted send_on_the_spot(Slot& slot, Send& send);
@@ -197,8 +217,13 @@ class Uring final : public Kernel<Uring> {
   unsigned happened_ = 0;       // completions of slots in this turn
   kernel::Alarm alarm_;
   std::vector<std::uint32_t> touched_;
+  Slot* lone_ = nullptr;  // the stream that is received for as if nobody else were there; nobody: nullptr
   Ring ring_;
   Buffers buffers_;
+  Buffers lone_buffers_;
+  bool lone_leaves_ = false;     // its receive has been withdrawn, and is not over yet
+  unsigned lone_rivals_ = 0;     // large receives of others, less its own
+  unsigned lone_pause_ = 0;      // so many large receives are as all others before one may be alone again
   Time asked_{};                 // when the kernel was asked for news, though there was something to do
   std::vector<Parcel> parcels_;  // of a fixed size
   std::size_t parcels_used_ = 0;

@@ -19,19 +19,23 @@ constexpr unsigned slabs_whole = 8;
 constexpr unsigned slabs_whole_at_most = 48;  // every small receive needs one of its own; an enter may bring 40
 }  // namespace
 
-Buffers::Buffers(Pool& pool) noexcept : pool_(pool) {
-  // Never more than an eighth of the budget: what the ring holds, nobody else can have.
-  share_ = static_cast<unsigned>(std::clamp<std::size_t>(pool.slab_budget() / 8, 1, places));
-}
+// Never more than an eighth of the budget: what the ring holds, nobody else can have. Half as much again for the lone one,
+// which can do without.
+Buffers::Buffers(Pool& pool, For whom) noexcept
+    : pool_(pool),
+      whom_(whom),
+      share_(static_cast<unsigned>(whom == For::all ? std::clamp<std::size_t>(pool.slab_budget() / 8, 1, places)
+                                                    : std::min<std::size_t>(pool.slab_budget() / 16, 1))) {}
 
 Error Buffers::open(Ring& ring, bool incremental, bool may_rewind) noexcept {
+  if (share_ == 0) return {};
   void* memory = ::operator new(ring_bytes, page, std::nothrow);
   if (memory == nullptr) return Errc::out_of_memory;
   std::fill_n(static_cast<std::byte*>(memory), ring_bytes, std::byte{0});
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
   registration.ring_entries = places;
-  registration.bgid = group;
+  registration.bgid = group();
   registration.pad = incremental ? buffers_incremental : 0;
   const int result = call("io_uring_register", [&] {
     return io_uring_register(static_cast<unsigned>(ring.descriptor()), IORING_REGISTER_PBUF_RING, &registration, 1);

@@ -1,4 +1,5 @@
-// Buffers: slabs of the Pool, lent to the kernel so that it can put received bytes into them. One per ring.
+// Buffers: slabs of the Pool, lent to the kernel so that it can put received bytes into them. Two per ring: one for all
+// connections, and one for that which is alone with its large messages.
 //
 // incremental   the kernel fills a slab from the front, for all connections, and says when it is done with it
 // whole         (before 6.12) every receive uses an entry up; what it left unused goes back into the ring as a new
@@ -24,12 +25,13 @@ namespace uring {
 
 class Buffers {
  public:
-  static constexpr std::uint16_t group = 0;
+  // Whom they are for; the number of their group in the kernel.
+  enum class For : std::uint16_t { all, lone };
   static constexpr unsigned places = 64;             // of the ring; a power of two, and the bits of used_
   static constexpr std::uint32_t least_tail = 4096;  // bytes: a smaller rest of a slab is not given back
   static constexpr std::size_t least_rewound = 4096;
 
-  explicit Buffers(Pool& pool) noexcept;
+  explicit Buffers(Pool& pool, For whom = For::all) noexcept;
   Buffers(const Buffers&) = delete;
   Buffers& operator=(const Buffers&) = delete;
   ~Buffers() { close(); }
@@ -37,6 +39,7 @@ class Buffers {
   [[nodiscard]] Error open(Ring& ring, bool incremental, bool may_rewind) noexcept;
   void close() noexcept;  // after the ring has been closed
 
+  [[nodiscard]] std::uint16_t group() const noexcept { return static_cast<std::uint16_t>(whom_); }
   [[nodiscard]] bool lacks_some() const noexcept { return in_ring_ < target_; }
   // Puts slabs in as long as there are too few. Says whether the kernel has any room now.
   bool refill() noexcept;
@@ -101,14 +104,15 @@ class Buffers {
 
   bool incremental_ = false;
   bool may_rewind_ = false;
-  unsigned target_ = 1;  // how many slabs there should be
+  unsigned target_ = 0;  // how many slabs there should be
   unsigned in_ring_ = 0;
   std::size_t filled_ = 0;  // bytes that came, since all slabs were at their front
   std::array<Entry, places> entries_{};
   std::uint64_t used_ = 0;  // which of them: one bit each
   io_uring_buf_ring* ring_ = nullptr;
   Pool& pool_;
-  unsigned share_ = 1;                       // the most slabs that the budget allows here
+  For whom_;
+  unsigned share_;                           // the most slabs that the budget allows here
   std::uint16_t tail_ = 0;                   // entries that were ever put in
   std::array<std::uint8_t, places> free_{};  // numbers of free entries, a stack
   unsigned free_count_ = 0;

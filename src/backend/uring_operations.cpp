@@ -183,7 +183,12 @@ void Uring::shut(Slot& slot) {
 }
 
 void Uring::withdraw_all(Slot& slot) {
-  if (slot.armed) withdraw(slot, slot.role == Role::stream ? Kind::receive : Kind::poll_in);
+  if (&slot == lone_) {
+    lone_leaves_ = true;
+    withdraw(slot, Kind::receive_alone);
+  } else if (slot.armed) {
+    withdraw(slot, slot.role == Role::stream ? Kind::receive : Kind::poll_in);
+  }
   if (slot.polled) withdraw(slot, Kind::poll_in);
   if (slot.watches_out) withdraw(slot, Kind::poll_out);
   if (slot.sending) withdraw(slot, first_send(slot) != nullptr ? Kind::send : Kind::connect);

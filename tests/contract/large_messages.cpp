@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <memory>
 
 #include "loop_harness.hpp"
 
@@ -189,6 +190,131 @@ TEST_P(LargeMessages, a_descriptor_can_be_released_and_adopted_between_two) {
   EXPECT_TRUE(until([&] { return (descriptor = backend().release(server.slot)).has_value(); }));
   const End again = adopt(backend(), *descriptor);
   carry(client, again, std::array{large, std::size_t{100}, large});
+}
+
+// Nobody else has anything to do, and every read takes whatever there is.
+class LargeMessagesAlone : public LargeMessages {
+ protected:
+  static constexpr std::size_t block = std::size_t{48} << 10;
+  static constexpr std::size_t most_unread = std::size_t{64} << 10;
+
+  // A conversation that has gone on so for a while.
+  void SetUp() override {
+    LargeMessages::SetUp();
+    if (IsSkipped()) return;
+    ends_ = connected_to_sibling();
+    server_ = ends_.second;
+    receiver_ = std::make_unique<Receiver>(*this, server_, 1);
+    go_on(40);
+  }
+  void TearDown() override {
+    receiver_.reset();
+    LargeMessages::TearDown();
+  }
+  void send_one(std::size_t size = block) {
+    send(ends_.first, pattern(1, sent_, size));
+    sent_ += size;
+  }
+  void go_on(int times) {
+    for (int i = 0; i < times && receiver_->right(); ++i) {
+      send_one();
+      EXPECT_TRUE(until([&] { return receiver_->received() == sent_ || receiver_->over(); }));
+    }
+  }
+
+  std::pair<End, End> ends_;
+  End server_;
+  std::uint64_t sent_ = 0;
+  std::unique_ptr<Receiver> receiver_;
+};
+MEARI_EVERY_BACKEND(LargeMessagesAlone);
+
+TEST_P(LargeMessagesAlone, who_stops_reading_holds_no_more_than_others) {
+  receiver_->pause();
+  send_one();  // the one that was waited for
+  ASSERT_TRUE(until([&] { return receiver_->received() == sent_; }));
+  Tracked<Send> much;
+  const std::string text = pattern(1, sent_, 8 << 20);
+  much.chunk = Chunk::view(std::as_bytes(std::span(text.data(), text.size())));
+  start(ends_.first, much);
+  let_pass(20ms);
+  EXPECT_LE(facts(server_).unread, most_unread);
+  EXPECT_FALSE(much.over());
+  // Nor does who takes little at a time.
+  receiver_->limit = 1000;
+  receiver_->go_on();
+  std::size_t most = 0;
+  ASSERT_TRUE(until([&] {
+    most = std::max<std::size_t>(most, facts(server_).unread);
+    return receiver_->received() >= sent_ + 500'000 || receiver_->over();
+  }));
+  EXPECT_LE(most, most_unread);
+  receiver_->limit = std::numeric_limits<std::size_t>::max();
+  sent_ += text.size();
+  EXPECT_TRUE(until([&] { return receiver_->received() == sent_ || receiver_->over(); }));
+  EXPECT_EQ(outcome(much), Errc::none);
+  go_on(40);
+  EXPECT_TRUE(receiver_->right());
+}
+
+TEST_P(LargeMessagesAlone, come_whole_when_others_come_and_go) {
+  std::deque<std::pair<End, End>> others;
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 3; ++i) {
+      others.push_back(used_to_large_ones());
+      go_on(10);
+      send_one(large * 3);  // more than there is room for at once
+      carry(others.back().first, others.back().second, std::array{large, std::size_t{100}, large});
+      send_one(100);
+    }
+    for (; !others.empty(); others.pop_front()) {
+      close(others.front().first);
+      close(others.front().second, true);
+    }
+    go_on(40);
+  }
+  finish(ends_.first);
+  EXPECT_TRUE(until([&] { return receiver_->over(); }));
+  EXPECT_TRUE(receiver_->ended());
+  EXPECT_EQ(receiver_->received(), sent_);
+}
+
+TEST_P(LargeMessagesAlone, the_end_comes_to_who_waits) {
+  for (int i = 0; i < 5; ++i) send_one();
+  finish(ends_.first);
+  EXPECT_TRUE(until([&] { return receiver_->over(); }));
+  EXPECT_TRUE(receiver_->ended());
+  EXPECT_EQ(receiver_->received(), sent_);
+}
+
+TEST_P(LargeMessagesAlone, the_next_one_may_be_alone_when_it_is_closed) {
+  for (const bool abort : {false, true}) {
+    close(server_, abort);
+    ASSERT_TRUE(until([&] { return receiver_->over(); }));
+    EXPECT_EQ(receiver_->error(), Errc::canceled);
+    auto [client, server] = connected_to_sibling();
+    Receiver next(*this, server, 2);
+    std::uint64_t at = 0;
+    for (int i = 0; i < 40; ++i) {
+      send(client, pattern(2, at, block));
+      at += block;
+      ASSERT_TRUE(until([&] { return next.received() == at || next.over(); }));
+    }
+    EXPECT_TRUE(next.right());
+    close(server, abort);
+    EXPECT_TRUE(until([&] { return next.over(); }));
+    close(client, true);
+  }
+}
+
+TEST_P(LargeMessagesAlone, its_descriptor_can_be_released) {
+  MEARI_NEEDS(system_sockets);
+  receiver_->pause();
+  send_one();
+  ASSERT_TRUE(until([&] { return receiver_->received() == sent_; }));
+  Result<Descriptor> descriptor = Errc::busy;
+  EXPECT_TRUE(until([&] { return (descriptor = backend().release(server_.slot)).has_value(); }));
+  carry(ends_.first, adopt(backend(), *descriptor), std::array{large, std::size_t{100}, large});
 }
 
 // Whatever is told at once: of those who had much before, of those who have it for the first time, and of both ends.
