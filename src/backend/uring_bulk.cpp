@@ -134,7 +134,7 @@ void Uring::received_alone(Slot& slot, const Completion& completion, Chunk chunk
   if (!completion.goes_on()) lone_ = nullptr;
   if (lone_rivals_ != 0) --lone_rivals_;
   if (slot.closing) return;
-  if (completion.result == -ENOBUFS) {  // more than a slab was there
+  if (completion.result == -ENOBUFS) {  // there was more than the slab had room for
     slot.armed = false;
     slot.readable = slot.bulk = slot.deep = true;
     lone_pause_ = receives_before_alone;
